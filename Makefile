@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test test-slow lint bench clean
+
+help:
+	@echo "make demo       a real export against the embedded portal, into output/"
+	@echo "make test       every test that needs Python alone"
+	@echo "make test-slow  the slow and the special ones"
+	@echo "make lint       format, lint, types, import directions"
+	@echo "make bench      the benchmarks' short form"
+
+# The environment is made anew whenever pyproject.toml is newer than its stamp.
+.venv/.ready: pyproject.toml
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group dev
+	@touch $@
+
+demo: .venv/.ready
+	@$(BIN)/amoot-etl export --demo --out output
+
+test: .venv/.ready
+	@$(BIN)/python -m pytest -n 2
+
+test-slow: .venv/.ready
+	@$(BIN)/python -m pytest -m slow
+
+lint: .venv/.ready
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: .venv/.ready
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv build *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The embedded portal: a real HTTP server with an invented address book."""

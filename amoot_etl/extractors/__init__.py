@@ -1,0 +1,1 @@
+"""From the portal to DataFrames of raw text."""

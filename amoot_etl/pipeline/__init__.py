@@ -1,0 +1,1 @@
+"""All stages together: export and what is built on it."""

@@ -1,0 +1,356 @@
+"""The tables: one declaration a column, from which everything that describes them is made.
+
+Types are Arrow's names (`int64`, `string`, `date32`, `timestamp[us, Asia/Tehran]`); this module imports no
+Arrow, so that a command that only describes or looks starts at once. The loaders turn a declaration into an
+Arrow schema.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = [
+    "CONTACT_FIELDS",
+    "GROUP_FIELDS",
+    "SCHEMA_VERSION",
+    "TABLES",
+    "UPDATE_FIELDS",
+    "Column",
+    "Table",
+]
+
+SCHEMA_VERSION: Final = 1
+
+CONTACT_FIELDS: Final = (
+    "ID",
+    "Active",
+    "ContactGroupID",
+    "Mobile",
+    "FName",
+    "LName",
+    "GenderType",
+    "GenderTypeStr",
+    "CompanyTitle",
+    "JobTitle",
+    "Email",
+    "CityName",
+    "AddressText",
+    "BornDate",
+    "BornDatePer",
+    "AnniversaryDate",
+    "AnniversaryDatePer",
+    "CustomText1",
+    "CustomText2",
+    "CustomText3",
+    "CustomText4",
+    "CustomText5",
+    "CustomText6",
+    "CustomDate1",
+    "CustomDate1Per",
+    "CustomDate2",
+    "CustomDate2Per",
+    "CustomDate3",
+    "CustomDate3Per",
+    "Deleted",
+    "UpdateDateTime",
+)
+"""The fields of a contact that the portal documents, in its order."""
+
+GROUP_FIELDS: Final = ("ContactGroupID", "Title", "ContactsCount", "ContactsActiveCount")
+"""The fields of a group that the portal documents."""
+
+UPDATE_FIELDS: Final = ("ID", "UpdateDateTime", "Deleted")
+"""The fields of an entry of `ContactListUpdates`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of one table.
+
+    Args:
+        name: Its name in every format.
+        type: Its Arrow type, by name.
+        description: What it holds, in one sentence.
+        label: Its heading in Persian.
+        source: The portal's fields that it comes from.
+    """
+
+    name: str
+    type: str
+    description: str
+    label: str
+    source: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: its name, what one row is, its heading in Persian, its columns in order."""
+
+    name: str
+    description: str
+    label: str
+    columns: tuple[Column, ...]
+
+    def __getitem__(self, name: str) -> Column:
+        """Give the column of that name.
+
+        >>> TABLES["contacts"]["mobile"].type
+        'string'
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(column.name for column in self.columns)
+
+
+def _date_pair(name: str, what: str, label: str, field: str) -> tuple[Column, Column]:
+    return (
+        Column(
+            name,
+            "date32",
+            f"{what}, Gregorian, from {field}, else from {field}Per.",
+            label,
+            (field, f"{field}Per"),
+        ),
+        Column(
+            f"{name}_jalali",
+            "string",
+            f"The same day as {name} in the Jalali calendar, `1370/05/12`.",
+            f"{label} (شمسی)",
+            (field, f"{field}Per"),
+        ),
+    )
+
+
+_CONTACTS = Table(
+    "contacts",
+    "One row a contact; a contact the portal marks deleted stays, with `deleted` true.",
+    "مخاطبین",
+    (
+        Column("contact_id", "int64", "The portal's ID of the contact, unique.", "شناسه مخاطب", ("ID",)),
+        Column("active", "bool", "Whether the contact is active.", "فعال", ("Active",)),
+        Column("deleted", "bool", "Whether the portal marks the contact deleted.", "حذف‌شده", ("Deleted",)),
+        Column(
+            "mobile",
+            "string",
+            "The number as E.164 (`+989121234567`), for every number that can be a mobile.",
+            "موبایل",
+            ("Mobile",),
+        ),
+        Column(
+            "mobile_national",
+            "string",
+            "The number as dialled in Iran (`09121234567`); null for a foreign number.",
+            "موبایل (داخلی)",
+            ("Mobile",),
+        ),
+        Column(
+            "mobile_kind",
+            "string",
+            "`ir` (range in the table), `ir_unlisted` (9 and nine digits, range unknown), `foreign`, "
+            "`landline`, `invalid`; null when empty.",
+            "نوع شماره",
+            ("Mobile",),
+        ),
+        Column(
+            "mobile_country",
+            "string",
+            "The number's country as ISO code, landlines too.",
+            "کشور شماره",
+            ("Mobile",),
+        ),
+        Column(
+            "mobile_prefix_operator",
+            "string",
+            "The holder of the number range; numbers are portable since 2016, so it need not serve it.",
+            "اپراتور پیش‌شماره",
+            ("Mobile",),
+        ),
+        Column("mobile_raw", "string", "The number as the portal sent it.", "موبایل (خام)", ("Mobile",)),
+        Column("first_name", "string", "First name, cleaned.", "نام", ("FName",)),
+        Column("last_name", "string", "Last name, cleaned.", "نام خانوادگی", ("LName",)),
+        Column(
+            "full_name", "string", "First and last name, joined by a space.", "نام کامل", ("FName", "LName")
+        ),
+        Column(
+            "gender",
+            "string",
+            "`male`, `female` or null, from GenderType, else from GenderTypeStr.",
+            "جنسیت",
+            ("GenderType", "GenderTypeStr"),
+        ),
+        Column("company", "string", "Company, cleaned.", "شرکت", ("CompanyTitle",)),
+        Column("job_title", "string", "Job title, cleaned.", "سمت", ("JobTitle",)),
+        Column("email", "string", "E-mail address, its domain in lower case.", "ایمیل", ("Email",)),
+        Column("city", "string", "City, cleaned.", "شهر", ("CityName",)),
+        Column("address", "string", "Address, cleaned.", "نشانی", ("AddressText",)),
+        *_date_pair("birth_date", "Birthday", "تاریخ تولد", "BornDate"),
+        *_date_pair("anniversary_date", "Anniversary", "تاریخ سالگرد", "AnniversaryDate"),
+        *(
+            Column(
+                f"custom_text_{n}",
+                "string",
+                f"Custom text {n}, cleaned.",
+                f"متن دلخواه {n}",
+                (f"CustomText{n}",),
+            )
+            for n in range(1, 7)
+        ),
+        *(
+            column
+            for n in range(1, 4)
+            for column in _date_pair(
+                f"custom_date_{n}", f"Custom date {n}", f"تاریخ دلخواه {n}", f"CustomDate{n}"
+            )
+        ),
+        Column("groups", "string", "Titles of the contact's groups by group_id, joined by ` | `.", "گروه‌ها"),
+        Column(
+            "updated_at",
+            "timestamp[us, Asia/Tehran]",
+            "When the contact was last changed in the portal.",
+            "زمان آخرین تغییر",
+            ("UpdateDateTime",),
+        ),
+        Column(
+            "updated_date", "date32", "The Tehran day of updated_at.", "روز آخرین تغییر", ("UpdateDateTime",)
+        ),
+        Column(
+            "updated_date_jalali",
+            "string",
+            "The Tehran day of updated_at in the Jalali calendar.",
+            "روز آخرین تغییر (شمسی)",
+            ("UpdateDateTime",),
+        ),
+        Column("extra", "string", "JSON object of fields that the portal does not document.", "سایر فیلدها"),
+    ),
+)
+
+_GROUPS = Table(
+    "groups",
+    "One row a group (the portal also calls it a label).",
+    "گروه‌ها",
+    (
+        Column(
+            "group_id", "int64", "The portal's ID of the group, unique.", "شناسه گروه", ("ContactGroupID",)
+        ),
+        Column("title", "string", "The group's title, cleaned.", "عنوان گروه", ("Title",)),
+        Column(
+            "contacts_count",
+            "int64",
+            "Contacts in the group, as the portal counts.",
+            "تعداد مخاطبین (پرتال)",
+            ("ContactsCount",),
+        ),
+        Column(
+            "contacts_active_count",
+            "int64",
+            "Active contacts in the group, as the portal counts.",
+            "تعداد مخاطبین فعال (پرتال)",
+            ("ContactsActiveCount",),
+        ),
+        Column(
+            "contacts_exported", "int64", "Contacts in the group, in this export.", "تعداد مخاطبین (خروجی)"
+        ),
+        Column(
+            "contacts_active_exported",
+            "int64",
+            "Active contacts in the group, in this export.",
+            "تعداد مخاطبین فعال (خروجی)",
+        ),
+        Column("reconciled", "bool", "Whether the portal's count and ours agree.", "تطبیق"),
+    ),
+)
+
+_CONTACT_GROUPS = Table(
+    "contact_groups",
+    "One row for each contact in each of its groups: the many-to-many bridge.",
+    "مخاطب در گروه",
+    (
+        Column("contact_id", "int64", "The contact.", "شناسه مخاطب", ("ID",)),
+        Column("group_id", "int64", "A group that it is in.", "شناسه گروه", ("ContactGroupID",)),
+    ),
+)
+
+_ISSUES = Table(
+    "issues",
+    "One row for each value that broke a rule.",
+    "ایرادها",
+    (
+        Column(
+            "contact_id",
+            "int64",
+            "The contact, or null where the row is about no single one.",
+            "شناسه مخاطب",
+            ("ID",),
+        ),
+        Column("column", "string", "The column of contacts.", "ستون"),
+        Column("rule", "string", "The rule that the value broke.", "قاعده"),
+        Column("value", "string", "The value as received; for a pair of fields both, as JSON.", "مقدار خام"),
+        Column("detail", "string", "What is wrong, in words.", "شرح"),
+    ),
+)
+
+_CALENDAR = Table(
+    "calendar",
+    "One row a day, 1300-1500 AP.",
+    "تقویم",
+    (
+        Column("date", "date32", "The day, Gregorian, unique.", "تاریخ میلادی"),
+        Column("jalali_date", "string", "The day in the Jalali calendar, `1404/07/29`.", "تاریخ شمسی"),
+        Column("jalali_key", "int32", "The Jalali day as a number, 14040729.", "کلید شمسی"),
+        Column("jalali_year", "int32", "Jalali year.", "سال شمسی"),
+        Column("jalali_month", "int32", "Jalali month, 1-12.", "ماه شمسی"),
+        Column("jalali_day", "int32", "Jalali day of the month.", "روز شمسی"),
+        Column(
+            "jalali_month_name", "string", "Name of the Jalali month; sort it by jalali_month.", "نام ماه"
+        ),
+        Column("jalali_year_month", "string", "Jalali year and month, `1404/07`.", "سال و ماه شمسی"),
+        Column("jalali_quarter", "int32", "Quarter of the Jalali year, 1-4.", "فصل (شماره)"),
+        Column("jalali_season", "string", "Name of the season; sort it by jalali_quarter.", "فصل"),
+        Column("jalali_week", "int32", "Week of the Jalali year; weeks begin on Saturday.", "هفته سال"),
+        Column("jalali_day_of_year", "int32", "Day of the Jalali year, 1-366.", "روز سال"),
+        Column("is_leap", "bool", "Whether the Jalali year has 366 days.", "سال کبیسه"),
+        Column("weekday", "int32", "Day of the week, Saturday = 1.", "شماره روز هفته"),
+        Column("weekday_name", "string", "Name of the day of the week; sort it by weekday.", "روز هفته"),
+        Column("is_weekend", "bool", "Whether the day is a Friday.", "آخر هفته"),
+        Column(
+            "is_holiday", "bool", "Whether the day is a holiday fixed in the Jalali calendar.", "تعطیل رسمی"
+        ),
+        Column("holiday_name", "string", "Name of that holiday.", "مناسبت"),
+        Column("year", "int32", "Gregorian year.", "سال میلادی"),
+        Column("month", "int32", "Gregorian month, 1-12.", "ماه میلادی"),
+        Column("day", "int32", "Gregorian day of the month.", "روز میلادی"),
+    ),
+)
+
+_EXPORT_INFO = Table(
+    "export_info",
+    "One row: the run that made this set.",
+    "درباره خروجی",
+    (
+        Column("run_id", "string", "The run.", "شناسه اجرا"),
+        Column("mode", "string", "`export` or `sync`.", "نوع اجرا"),
+        Column(
+            "finished_at",
+            "timestamp[us, Asia/Tehran]",
+            "When the data was complete: the data is as of then.",
+            "زمان داده",
+        ),
+        Column("base_url", "string", "The portal.", "نشانی پرتال"),
+        Column("contacts", "int64", "Rows of contacts.", "تعداد مخاطبین"),
+        Column("groups", "int64", "Rows of groups.", "تعداد گروه‌ها"),
+        Column("tool_version", "string", "Version of amoot-etl.", "نسخه ابزار"),
+        Column("schema_version", "int64", "Version of these tables.", "نسخه جدول‌ها"),
+    ),
+)
+
+TABLES: Final = {
+    table.name: table for table in (_CONTACTS, _GROUPS, _CONTACT_GROUPS, _ISSUES, _CALENDAR, _EXPORT_INFO)
+}
+"""The published tables by name. With `--raw` a seventh, `contacts_raw`, holds every field as received."""

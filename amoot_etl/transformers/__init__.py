@@ -1,0 +1,1 @@
+"""Pure functions that clean: chunk in, new chunk out, vectorised."""

@@ -1,0 +1,105 @@
+"""The bridge between a pandas Series and the Arrow arrays that the kernels work on.
+
+Inside this package every kernel takes and gives Arrow arrays, because that is what is fast. What users call
+takes and gives pandas: it goes in through `strings` and comes out through `series`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["DICTIONARY", "Finding", "decoded", "encoded", "map_dictionary", "series", "strings"]
+
+DICTIONARY = pa.dictionary(pa.int32(), pa.string())
+"""The type of a string column of which the distinct values are worked on once each."""
+
+
+class Finding(NamedTuple):
+    """The rows of one chunk that broke one rule of the `issues` table."""
+
+    column: str
+    """Our column, or a pair's Gregorian column."""
+    rule: str
+    rows: npt.NDArray[np.int64]
+    """Positions in the chunk, rising."""
+    values: pa.Array
+    """`string`, as long as `rows`: the value as received."""
+    detail: str | pa.Array
+    """What is wrong in words, the same for all rows or one `string` a row."""
+
+
+def strings(values: pd.Series) -> pa.Array:
+    """Give a Series as one Arrow `string` array; numbers as their text, missing values as null.
+
+    Raises:
+        TypeError: A value is a container (a list, a dict), which has no one text.
+    """
+    array: Any
+    if isinstance(values.dtype, pd.ArrowDtype):
+        array = pa.chunked_array(values.array.__arrow_array__())
+        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    elif isinstance(values.dtype, pd.StringDtype) or pd.api.types.is_integer_dtype(values.dtype):
+        array = pa.array(values)
+    else:
+        array = pa.array([_text(value) for value in values], pa.string())
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array if array.type == pa.string() else pc.cast(array, pa.string())
+
+
+def _text(value: object) -> str | None:
+    """Give one object's text, as a person would write it: a float that is whole has no `.0`."""
+    if isinstance(value, (list, dict, set, tuple)):
+        raise TypeError(f"a {type(value).__name__} has no one text: expand it first")
+    if pd.isna(value):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def series(array: pa.Array, like: pd.Series, name: Any = None) -> pd.Series:
+    """Give an Arrow array as an Arrow-backed Series with the index, and unless given the name, of `like`."""
+    dtype = pd.ArrowDtype(array.type)
+    values = pd.array(array, dtype=dtype)  # type: ignore[call-overload]
+    return pd.Series(values, index=like.index, name=like.name if name is None else name, copy=False)
+
+
+def encoded(array: pa.Array) -> pa.DictionaryArray:
+    """Give a `string` array as its distinct values and an index into them; an encoded one as it is."""
+    return array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+
+
+def decoded(array: pa.Array) -> pa.Array:
+    """Give an encoded array as the `string` array it stands for; a plain one as it is."""
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def map_dictionary(
+    array: pa.DictionaryArray, change: Callable[[pa.Array], pa.Array]
+) -> pa.DictionaryArray | pa.Array:
+    """Put the distinct values of an encoded array through `change`; nulls it makes become the rows' nulls.
+
+    Args:
+        array: Encoded strings.
+        change: Takes the distinct values and gives as many new ones, which may be null.
+    """
+    values = change(array.dictionary)
+    if values.null_count == 0:
+        return pa.DictionaryArray.from_arrays(array.indices, values, safe=False)
+    kept = pc.is_valid(values)
+    position = pc.subtract(pc.cumulative_sum(pc.cast(kept, pa.int32())), pa.scalar(1, pa.int32()))
+    position = pc.if_else(kept, position, pa.scalar(None, pa.int32()))
+    return pa.DictionaryArray.from_arrays(position.take(array.indices), values.drop_null(), safe=False)
