@@ -82,7 +82,7 @@ class OutputError(AmootError):
     """The output could not be written; `subject` is the path."""
 
 
-class OutputLocked(OutputError):
+class OutputLocked(OutputError):  # noqa: N818
     """Another run holds the output folder."""
 
 

@@ -59,7 +59,7 @@ def strings(values: pd.Series) -> pa.Array:
     return array if array.type == pa.string() else pc.cast(array, pa.string())
 
 
-def _text(value: object) -> str | None:
+def _text(value: Any) -> str | None:
     """Give one object's text, as a person would write it: a float that is whole has no `.0`."""
     if isinstance(value, (list, dict, set, tuple)):
         raise TypeError(f"a {type(value).__name__} has no one text: expand it first")
@@ -72,8 +72,7 @@ def _text(value: object) -> str | None:
 
 def series(array: pa.Array, like: pd.Series, name: Any = None) -> pd.Series:
     """Give an Arrow array as an Arrow-backed Series with the index, and unless given the name, of `like`."""
-    dtype = pd.ArrowDtype(array.type)
-    values = pd.array(array, dtype=dtype)  # type: ignore[call-overload]
+    values: Any = pd.arrays.ArrowExtensionArray(array)
     return pd.Series(values, index=like.index, name=like.name if name is None else name, copy=False)
 
 
