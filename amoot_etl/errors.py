@@ -53,9 +53,13 @@ class SettingsError(AmootError):
 class _PortalError(AmootError):
     """The portal said no; `subject` is the method, `status` what it said (a code, or `HTTP 503`)."""
 
-    def __init__(self, message: str, *, subject: str = "", status: str = "") -> None:
+    def __init__(
+        self, message: str, *, subject: str = "", status: str = "", retry_after: float | None = None
+    ) -> None:
         super().__init__(message, subject=subject)
         self.status = status
+        self.retry_after = retry_after
+        """Seconds that the portal asked to be left alone for, if it did."""
 
 
 class CredentialsError(_PortalError):

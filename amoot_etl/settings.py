@@ -1,0 +1,170 @@
+"""Settings: flags, then the environment, then a file, then defaults. The token never shows in a repr."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from amoot_etl.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["BASE_URL", "Settings", "load"]
+
+BASE_URL: Final = "https://portal.amootsms.com/rest"
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_ENVIRONMENT: Final = {
+    "token": "AMOOT_TOKEN",
+    "base_url": "AMOOT_BASE_URL",
+    "out": "AMOOT_OUT",
+    "retries": "AMOOT_RETRIES",
+    "backoff": "AMOOT_BACKOFF",
+    "timeout": "AMOOT_TIMEOUT",
+    "concurrency": "AMOOT_CONCURRENCY",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run needs to know beside its own arguments.
+
+    Args:
+        token: The portal's token.
+        base_url: Where the portal's methods are, without a slash at the end.
+        out: The output folder.
+        retries: Tries after the first one.
+        backoff: First wait between tries, in seconds; later ones double.
+        timeout: Longest time without a byte, in seconds.
+        concurrency: Requests at a time, at most.
+        max_rps: Requests a second, at most; None for no limit.
+        account: The account's name in `amoot.toml`, if any.
+
+    Raises:
+        SettingsError: A value is out of its range.
+
+    >>> Settings(token="secret")
+    Settings(base_url='https://portal.amootsms.com/rest', out=PosixPath('output'), retries=5, ...)
+    """
+
+    token: str = field(default="", repr=False)
+    base_url: str = BASE_URL
+    out: Path = Path("output")
+    retries: int = 5
+    backoff: float = 1.0
+    timeout: float = 300.0
+    concurrency: int = 4
+    max_rps: float | None = None
+    account: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(self.out))
+        object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        parts = _split(self.base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise SettingsError(
+                "base_url must be an http(s) address such as https://portal.amootsms.com/rest",
+                subject="base_url",
+            )
+        if parts.username or parts.password:
+            raise SettingsError("base_url must hold no user or password", subject="base_url")
+        for name, lowest in (("retries", 0), ("backoff", 0), ("timeout", 0.001), ("concurrency", 1)):
+            if not getattr(self, name) >= lowest:
+                raise SettingsError(f"{name} must be at least {lowest}", subject=name)
+        if self.max_rps is not None and not self.max_rps > 0:
+            raise SettingsError("max_rps must be more than 0", subject="max_rps")
+        if any(ord(letter) < 33 or ord(letter) > 126 for letter in self.token):
+            raise SettingsError(
+                "the token holds a character that no token has: copy it anew", subject="token"
+            )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the portal is on this machine."""
+        return _split(self.base_url).hostname in _LOOPBACK
+
+
+def _split(url: str) -> Any:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise SettingsError("base_url is no address", subject="base_url") from None
+
+
+def load(*, config: Path | None = None, environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
+    """Settle every setting: a flag that is given, else the environment, else the file, else the default.
+
+    Args:
+        config: A TOML file; without it `amoot.toml` here, else in the user's config folder, if there is one.
+        environ: The environment; the process's own where None.
+        flags: Settings given on the command line; None means not given.
+
+    Raises:
+        SettingsError: A key or a value is wrong, or the file cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    values = _from_file(config)
+    for name, variable in _ENVIRONMENT.items():
+        if environ.get(variable, "").strip():
+            values[name] = _typed(name, environ[variable].strip(), where=variable)
+    values |= {name: value for name, value in flags.items() if value is not None}
+    return replace(Settings(), **values)
+
+
+def _from_file(config: Path | None) -> dict[str, Any]:
+    path = config or _found()
+    if path is None:
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})", subject=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}", subject=str(path)) from error
+    known = [item.name for item in fields(Settings) if item.name not in {"token", "account"}]
+    for key in table:
+        if key == "token":
+            raise SettingsError(
+                f"{path}: a token does not belong into this file: use AMOOT_TOKEN or --token-file",
+                subject="token",
+            )
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+            raise SettingsError(f"{path}: unknown key {key}{hint}", subject=key)
+    return {key: _typed(key, value, where=f"{path}: {key}") for key, value in table.items()}
+
+
+def _found() -> Path | None:
+    from platformdirs import user_config_path  # noqa: PLC0415 - only a run without --config needs it
+
+    candidates = (Path("amoot.toml"), user_config_path("amoot-etl") / "amoot.toml")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _typed(name: str, value: Any, *, where: str) -> Any:
+    """Turn the text of an environment variable, or a TOML value, into the setting's type."""
+    kind: type = {
+        "retries": int,
+        "concurrency": int,
+        "backoff": float,
+        "timeout": float,
+        "max_rps": float,
+    }.get(name, str)
+    try:
+        if kind is str:
+            if not isinstance(value, str):
+                raise TypeError  # noqa: TRY301 - told the same way as a failed conversion
+            return value
+        if isinstance(value, bool):
+            raise TypeError  # noqa: TRY301
+        return kind(value)
+    except (TypeError, ValueError):
+        words = {int: "a whole number", float: "a number", str: "text"}[kind]
+        raise SettingsError(f"{where} must be {words}", subject=name) from None
