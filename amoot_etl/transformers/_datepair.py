@@ -1,0 +1,223 @@
+"""The two fields of a date, settled into one day; `dates` has the table of what is decided here.
+
+A day is carried as a position among the chunk's distinct days (a *slot*, -1 for none): small, quick to
+A day is carried as a position among the chunk's distinct days (a *slot*, -1 for none): small, quick to
+compare, and at once the index of a dictionary column. Nothing on the way looks at a row by itself, except
+rows that a rule has already singled out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amoot_etl.transformers._arrow import Finding, encoded
+from amoot_etl.transformers._dateforms import LEAP_BY_2820, SENTINEL_DAY, Calendar, Note, State
+from amoot_etl.transformers._datescan import NO_TIME, Readings, read_distinct
+from amoot_etl.transformers._days import NO_DAY, days_to_text, days_to_ymd, distinct_days
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    Rows = npt.NDArray[np.int64]
+    Places = npt.NDArray[np.intp]
+
+__all__ = ["Pair", "Side", "read_side"]
+
+_EPOCH = dt.date(1970, 1, 1)
+
+
+class Side(NamedTuple):
+    """One field of a pair: its distinct texts, read, and which of them each row holds."""
+
+    field: str
+    calendar: Calendar
+    texts: pa.Array
+    places: Places
+    """Position of each row's text, `len(texts)` for null."""
+    readings: Readings
+    """One longer than `texts`: the last is the null's."""
+
+    def values(self, rows: Rows) -> pa.Array:
+        """Give what these rows received, null where the field was null."""
+        places = self.places[rows]
+        return self.texts.take(pa.array(places, mask=places == len(self.texts)))
+
+    def noted(self, note: Note) -> npt.NDArray[np.bool_]:
+        """Tell of each reading whether it bears any of these notes."""
+        return (self.readings.notes & np.uint8(note)) > 0
+
+
+def read_side(array: pa.Array, calendar: Calendar, field: str, today: dt.date) -> Side:
+    """Read one field of a chunk.
+
+    Args:
+        array: What it held: strings, plain or encoded, or all null.
+        calendar: What it is meant to hold.
+        field: The portal's name of it.
+        today: The run's date.
+    """
+    if array.null_count == len(array):
+        texts, places = pa.array([], pa.string()), np.zeros(len(array), np.intp)
+    else:
+        if not pa.types.is_dictionary(array.type) and array.type != pa.string():
+            array = pc.cast(array, pa.string())
+        array = encoded(array)
+        texts = pc.cast(array.dictionary, pa.string())
+        places = array.indices.cast(pa.int64()).fill_null(len(texts)).to_numpy()
+    read = read_distinct(texts, calendar, today)
+    with_null = Readings(
+        np.append(read.days, np.int32(NO_DAY)),
+        np.append(read.states, np.uint8(State.EMPTY)),
+        np.append(read.notes, np.uint8(Note.NONE)),
+        np.append(read.seconds, np.int32(NO_TIME)),
+    )
+    return Side(field, calendar, texts, places, with_null)
+
+
+class Pair:
+    """Both fields of a chunk, and the day of each row.
+
+    Args:
+        ours: The Gregorian field.
+        twin: The Jalali one.
+        column: Our Gregorian column, for the findings.
+    """
+
+    def __init__(self, ours: Side, twin: Side, column: str) -> None:
+        self.ours, self.twin, self.column = ours, twin, column
+        self.days, (our_slots, twin_slots) = distinct_days(ours.readings.days, twin.readings.days)
+        self.our_slots, self.twin_slots = our_slots[ours.places], twin_slots[twin.places]
+        self.slots = np.where(self.our_slots >= 0, self.our_slots, self.twin_slots)
+        """The day of each row; right once `settle` has run to its end."""
+        self._disputed: Rows = np.empty(0, np.int64)
+
+    def settle(self) -> Iterator[Finding]:
+        """Decide the rows whose fields name two days, and tell of them."""
+        ours, twin = self.ours, self.twin
+        both = (self.our_slots >= 0) & (self.twin_slots >= 0)
+        rows = np.flatnonzero(both & (self.our_slots != self.twin_slots))
+        if len(rows):
+            # A year told in full outdoes a guessed one, and a guess disputes nothing.
+            our_guess = ours.noted(Note.TWO_DIGIT)[ours.places[rows]]
+            twin_guess = twin.noted(Note.TWO_DIGIT)[twin.places[rows]]
+            self._follow_twin(rows[our_guess & ~twin_guess])
+            self._disputed = rows[~(our_guess | twin_guess)]
+            yield from self._tell_disputed()
+        sentinel = ours.noted(Note.SENTINEL)
+        if sentinel.any():
+            rows = np.flatnonzero(sentinel[ours.places] & (self.slots >= 0))
+            self.slots[rows[self.days[self.slots[rows]] == SENTINEL_DAY]] = -1
+
+    def _follow_twin(self, rows: Rows) -> None:
+        self.slots[rows] = self.twin_slots[rows]
+
+    def _tell_disputed(self) -> Iterator[Finding]:
+        """Tell the shifted pairs, which follow their twin, and those that name two days."""
+        rows, ours, twin = self._disputed, self.ours.field, self.twin.field
+        our_days, twin_days = self.days[self.our_slots[rows]], self.days[self.twin_slots[rows]]
+        after = twin_days - our_days == 1
+        seconds = self.ours.readings.seconds[self.ours.places[rows]]
+        shifted = after & (seconds > 0)
+        for place in np.flatnonzero(shifted).tolist():
+            shifted[place] = seconds[place] in _midnight_in_utc(int(twin_days[place]))
+        if shifted.any():
+            self._follow_twin(rows[shifted])
+            detail = f"{ours} is Tehran's midnight told in UTC: the day of {twin} is kept"
+            yield Finding(self.column, "date_shifted", rows[shifted], self._as_json(rows[shifted]), detail)
+        other = ~shifted
+        if other.any():
+            # Software with the 2820-year rule is one day late, all through the year it wrongly calls leap.
+            late = after & np.isin(days_to_ymd(twin_days)[0], LEAP_BY_2820)
+            because = pa.array(["", ", one day late as software with the 2820-year rule is"])
+            details = pc.binary_join_element_wise(
+                f"{ours} names ",
+                days_to_text(our_days[other]),
+                f", {twin} ",
+                days_to_text(twin_days[other]),
+                because.take(pa.array(late[other].astype(np.int8))),
+                f": {ours} is kept",
+                "",
+            )
+            yield Finding(self.column, "date_mismatch", rows[other], self._as_json(rows[other]), details)
+
+    def _as_json(self, rows: Rows) -> pa.Array:
+        """Give both fields of these rows, as received, as one JSON object each."""
+        parts: list[pa.Array | str] = []
+        for opening, side in (("{", self.ours), (", ", self.twin)):
+            values = side.values(rows).dictionary_encode()
+            quoted = [json.dumps(text, ensure_ascii=False) for text in values.dictionary.to_pylist()]
+            parts += [
+                f"{opening}{json.dumps(side.field)}: ",
+                pa.array(quoted, pa.string()).take(values.indices),
+            ]
+        return pc.binary_join_element_wise(*parts, "}", "")
+
+    def tell_fields(self) -> Iterator[Finding]:
+        """Tell what is wrong with each field for itself."""
+        for side in (self.ours, self.twin):
+            troubled = (side.readings.states > State.DAY) | side.noted(Note.MISPLACED | Note.TWO_DIGIT)
+            if troubled.any():
+                yield from self._tell_field(side)
+
+    def _tell_field(self, side: Side) -> Iterator[Finding]:
+        states, field = side.readings.states, side.field
+        guess = (states == State.DAY) & side.noted(Note.TWO_DIGIT)
+        misplaced = (states == State.DAY) & side.noted(Note.MISPLACED) & ~guess
+        leap_day = side.noted(Note.RULE_2820)
+        ours = side.calendar is Calendar.GREGORIAN
+        misplaced_rule = "jalali_in_gregorian_field" if ours else "gregorian_in_jalali_field"
+        span = "1178-1501 AP (1799-03-21 to 2123-03-20)"
+        for rule, chosen, detail in (
+            ("date_invalid", (states == State.INVALID) & ~leap_day, f"{field} names no day that exists"),
+            ("date_invalid", leap_day, f"{field} names a leap day that only the 2820-year rule knows"),
+            ("date_out_of_range", states == State.OUTSIDE, f"{field} names a day outside {span}"),
+            ("date_ambiguous", states == State.AMBIGUOUS, f"{field} can mean either of two days"),
+            ("date_ambiguous", guess, f"the year in {field} has two digits: read as "),
+            (misplaced_rule, misplaced, f"{field} holds a date of the other calendar: read as "),
+        ):
+            if not chosen.any():
+                continue
+            rows = np.flatnonzero(chosen[side.places])
+            if chosen is misplaced:
+                rows = np.setdiff1d(rows, self._disputed, assume_unique=True)
+            told: str | pa.Array = detail
+            if detail.endswith(" "):
+                days = side.readings.days[side.places[rows]]
+                told = pc.binary_join_element_wise(detail, days_to_text(days), "")
+            if len(rows):
+                yield Finding(self.column, rule, rows, side.values(rows), told)
+
+    def tell_future(self, today: dt.date) -> Iterator[Finding]:
+        """Tell the births after the run's date, by the field that the day came from."""
+        # The distinct days rise, and so do their slots: those from `later` on are in the future.
+        later = int(np.searchsorted(self.days, (today - _EPOCH).days, side="right"))
+        if later == len(self.days):
+            return
+        late = self.slots >= later
+        from_ours = self.slots == self.our_slots
+        for side, chosen in ((self.ours, from_ours), (self.twin, ~from_ours)):
+            rows = np.flatnonzero(late & chosen)
+            if len(rows):
+                detail = f"a birth after {today.isoformat()}, the day of the run"
+                yield Finding(self.column, "date_in_future", rows, side.values(rows), detail)
+
+
+@functools.lru_cache(maxsize=4096)
+def _midnight_in_utc(day: int) -> frozenset[int]:
+    """Give the seconds of the day before at which a day begins in Tehran, told in UTC.
+
+    Until 1935 the time zone database holds Tehran's mean time (+03:25:44), where other software has +03:30.
+    """
+    naive = pa.array([day], pa.int32()).view(pa.date32()).cast(pa.timestamp("s"))
+    instant = pc.assume_timezone(naive, "Asia/Tehran", ambiguous="earliest", nonexistent="latest")
+    exact = instant.view(pa.int64())[0].as_py() - (day - 1) * 86_400
+    return frozenset((exact, min(exact, 73_800)))

@@ -1,0 +1,167 @@
+"""A date that comes in two fields: the Gregorian one and its Jalali twin.
+
+The portal sends each birthday, anniversary and custom date as `X` (`1991-08-03T00:00:00`) and `XPer`
+(`1370/05/12`). Each field is read for itself; then the two are made one day. A field is *empty* (null, blank,
+a sentinel such as 0001-01-01), a *day* (in whatever calendar: its year tells), a *guess* (a day whose year
+has two digits) or *unread* (invalid, ambiguous, out of range).
+
+| Gregorian field | Jalali field | the day | issue of the pair |
+| --- | --- | --- | --- |
+| day | the same day, empty or unread | that day | |
+| empty or unread | day or guess | the twin's | |
+| day | another day | the Gregorian one | `date_mismatch` |
+| day, at Tehran midnight told in UTC | the day after | the twin's | `date_shifted` |
+| day | guess that differs | the Gregorian one | |
+| guess | day that differs | the twin's | |
+| guess | guess, empty or unread | the Gregorian one | |
+| the sentinel 1900-01-01 | 1278/10/11, the same | null | |
+| empty or unread | empty or unread | null | |
+
+Beside the issue of the pair each field has at most one of its own, whose value is that field as received:
+`date_invalid`, `date_out_of_range`, `date_ambiguous` (a guess, or unread because two days can be meant), and
+`jalali_in_gregorian_field` or `gregorian_in_jalali_field` for a date that was read as what it is. The last
+two are left out where the pair has an issue, since that already holds both fields. `date_in_future` (births)
+is about the day that was kept, so it may stand beside another.
+
+A birthday never passes a time zone: 34 days since 1977 have no midnight in Tehran. The date part counts, as
+written, whatever time or offset follows it; `date_shifted` is the one exception, and needs the twin's word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from amoot_etl.transformers._arrow import DICTIONARY, Finding, strings
+from amoot_etl.transformers._dateforms import Calendar
+from amoot_etl.transformers._datepair import Pair, read_side
+from amoot_etl.transformers._days import days_to_text
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+__all__ = ["DatePair", "read_date_pair", "read_dates"]
+
+
+class DatePair(NamedTuple):
+    """One date column in both calendars, and what was wrong with the fields it came from."""
+
+    date: pa.Array
+    """`date32`."""
+    jalali: pa.Array
+    """The same days as `1370/05/12`, `dictionary<int32, string>`."""
+    findings: list[Finding]
+
+
+def read_date_pair(  # noqa: PLR0913 - two fields, and what only the caller knows about them
+    gregorian: pa.Array,
+    jalali: pa.Array,
+    *,
+    column: str,
+    today: dt.date,
+    birth: bool = False,
+    fields: tuple[str, str] = ("gregorian", "jalali"),
+) -> DatePair:
+    """Read a Gregorian field and its Jalali twin as one day.
+
+    Args:
+        gregorian: What the Gregorian field held: `string`, or encoded strings.
+        jalali: What the Jalali field held, as long.
+        column: Our Gregorian column, for the findings.
+        today: The run's date: it gives two-digit years their century and tells what is in the future.
+        birth: Whether a day after `today` is an issue.
+        fields: The portal's names of the two fields, for the findings.
+
+    Returns:
+        The day in both calendars, and the findings, in the order of the module's table.
+
+    >>> import datetime as dt
+    >>> read = read_date_pair(
+    ...     pa.array(["1991-08-03T00:00:00", None, "1991-08-03T00:00:00"]),
+    ...     pa.array(["1370/05/12", "۱۲ مرداد ۱۳۷۰", "1370/05/13"]),
+    ...     column="birth_date",
+    ...     today=dt.date(2026, 11, 21),
+    ... )
+    >>> read.jalali.to_pylist()
+    ['1370/05/12', '1370/05/12', '1370/05/12']
+    >>> [(finding.rule, finding.rows.tolist()) for finding in read.findings]
+    [('date_mismatch', [2])]
+    """
+    if gregorian.null_count == jalali.null_count == len(gregorian):
+        size = len(gregorian)
+        return DatePair(pa.nulls(size, pa.date32()), pa.nulls(size, DICTIONARY), [])
+    pair = Pair(
+        read_side(gregorian, Calendar.GREGORIAN, fields[0], today),
+        read_side(jalali, Calendar.JALALI, fields[1], today),
+        column,
+    )
+    findings = [*pair.settle(), *pair.tell_fields(), *(pair.tell_future(today) if birth else ())]
+    none = pair.slots < 0
+    index = pa.array(pair.slots, mask=none if none.any() else None)
+    date = pa.array(pair.days).take(index).view(pa.date32())
+    texts = days_to_text(pair.days)
+    return DatePair(date, pa.DictionaryArray.from_arrays(index, texts, safe=False), findings)
+
+
+def read_dates(
+    gregorian: pd.Series | None,
+    jalali: pd.Series | None,
+    *,
+    today: dt.date,
+    birth: bool = False,
+) -> pd.DataFrame:
+    """Read a Gregorian column and its Jalali twin, either of which may be missing, as one day a row.
+
+    Args:
+        gregorian: Gregorian dates as text, or anything whose text is one; None for none.
+        jalali: Jalali dates as people type them, or `jdatetime` dates; None for none.
+        today: The run's date.
+        birth: Whether a day after `today` is an issue.
+
+    Returns:
+        A frame with the index of what was given: `date` (`date32`), `jalali` (`string`, `1370/05/12`),
+        `issue` (the rules that were broken, joined by ` | `, or null) and `detail` (each in words).
+
+    Raises:
+        ValueError: Neither was given, or their indexes differ.
+
+    >>> import datetime as dt
+    >>> import pandas as pd
+    >>> typed = pd.Series(["29 مهر 1404", "1404/12/30"])
+    >>> read_dates(None, typed, today=dt.date(2026, 11, 21)).jalali.tolist()
+    ['1404/07/29', <NA>]
+    """
+    index = gregorian.index if gregorian is not None else jalali.index if jalali is not None else None
+    if index is None:
+        raise ValueError("give at least one of the two columns")
+    if gregorian is not None and jalali is not None and not gregorian.index.equals(jalali.index):
+        raise ValueError("the two columns have different indexes: take both from one frame")
+    absent = pa.nulls(len(index), pa.string())
+    pair = read_date_pair(
+        absent if gregorian is None else strings(gregorian),
+        absent if jalali is None else strings(jalali),
+        column="date",
+        today=today,
+        birth=birth,
+    )
+    rules: list[list[str]] = [[] for _ in range(len(index))]
+    details: list[list[str]] = [[] for _ in range(len(index))]
+    for finding in pair.findings:
+        told = (
+            [finding.detail] * len(finding.rows)
+            if isinstance(finding.detail, str)
+            else finding.detail.to_pylist()
+        )
+        for row, detail in zip(finding.rows.tolist(), told, strict=True):
+            rules[row].append(finding.rule)
+            details[row].append(detail)
+    columns = {
+        "date": pair.date,
+        "jalali": pair.jalali.cast(pa.string()),
+        "issue": pa.array([" | ".join(rule) or None for rule in rules], pa.string()),
+        "detail": pa.array([" | ".join(detail) or None for detail in details], pa.string()),
+    }
+    frame = {name: pd.Series(pd.arrays.ArrowExtensionArray(array)) for name, array in columns.items()}
+    return pd.DataFrame(frame).set_axis(index)
