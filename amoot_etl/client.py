@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from amoot_etl.settings import Settings
 
-__all__ = ["Client", "Receiver", "judge", "shown"]
+__all__ = ["Client", "Receiver", "judge", "shown", "unexpected"]
 
 _log = logging.getLogger("amoot_etl.client")
 
@@ -258,16 +258,16 @@ class _Whole:
     def write(self, block: bytes) -> None:
         self._body += block
         if len(self._body) > _SMALL_ANSWER:
-            raise _unexpected(self._method, f"a body over {_SMALL_ANSWER >> 20} MiB")
+            raise unexpected(self._method, f"a body over {_SMALL_ANSWER >> 20} MiB")
 
     def finish(self) -> Any:
         answer = shown(self._method, bytes(self._body))
         if not isinstance(answer, dict) or "Status" not in answer:
             judge(self._method, answer)
-            raise _unexpected(self._method, "a bare Success without Data")
+            raise unexpected(self._method, "a bare Success without Data")
         judge(self._method, answer["Status"])
         if "Data" not in answer:
-            raise _unexpected(self._method, "Success without Data")
+            raise unexpected(self._method, "Success without Data")
         return answer["Data"]
 
     def abandon(self) -> None:
@@ -283,16 +283,16 @@ def shown(method: str, body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
-        raise _unexpected(method, "a body that is no UTF-8 text") from None
+        raise unexpected(method, "a body that is no UTF-8 text") from None
     if not text:
-        raise _unexpected(method, "an empty body")
+        raise unexpected(method, "an empty body")
     if text.startswith("<"):
-        raise _unexpected(method, "an HTML page")
+        raise unexpected(method, "an HTML page")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         if text[0] in '{["':
-            raise _unexpected(method, "a body that is cut or no JSON") from None
+            raise unexpected(method, "a body that is cut or no JSON") from None
         return text
 
 
@@ -311,7 +311,7 @@ def judge(method: str, status: Any) -> None:
     if code is SUCCESS:
         return
     if code is None:
-        raise _unexpected(method, f"the status {_printable(status)}", status=_printable(status))
+        raise unexpected(method, f"the status {_printable(status)}", status=_printable(status))
     message = f"{method}: {code.name} ({code.number}): {code.way_out}"
     match code.kind:
         case CodeClass.CREDENTIALS:
@@ -332,7 +332,7 @@ def _printable(status: Any) -> str:
     return text if safe and digits < 7 else f"of {len(text)} characters"
 
 
-def _unexpected(method: str, what: str, *, status: str = "") -> errors.UnexpectedAnswer:
+def unexpected(method: str, what: str, *, status: str = "") -> errors.UnexpectedAnswer:
     return errors.UnexpectedAnswer(
         f"{method}: the portal answered {what}: check the base URL, or ask the portal's support",
         subject=method,
@@ -349,7 +349,7 @@ def _unreachable(method: str, error: Exception) -> errors.AmootError:
             status="TLS",
         )
     if isinstance(error, requests.exceptions.ContentDecodingError | urllib3.exceptions.DecodeError):
-        return _unexpected(method, "a body whose gzip is broken", status="gzip")
+        return unexpected(method, "a body whose gzip is broken", status="gzip")
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return errors.SettingsError("base_url: this is no http(s) address", subject="base_url")
     if isinstance(error, requests.exceptions.ConnectTimeout):
@@ -357,7 +357,7 @@ def _unreachable(method: str, error: Exception) -> errors.AmootError:
     elif isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
         what = "no answer in time"
     elif isinstance(error, requests.exceptions.ChunkedEncodingError | urllib3.exceptions.IncompleteRead):
-        return _unexpected(method, "a body that was cut", status="cut")
+        return unexpected(method, "a body that was cut", status="cut")
     else:
         what = "the connection failed"
     return errors.PortalUnavailable(
@@ -396,8 +396,8 @@ def _check_http(method: str, response: requests.Response) -> None:
             retry_after=asked,
         )
     if 300 <= number < 400:
-        raise _unexpected(method, f"{name}, a redirect, which is never followed", status=name)
-    raise _unexpected(method, name, status=name)
+        raise unexpected(method, f"{name}, a redirect, which is never followed", status=name)
+    raise unexpected(method, name, status=name)
 
 
 def _blocks(response: requests.Response) -> Iterator[bytes]:

@@ -1,0 +1,298 @@
+"""Turn landed segments into chunks of raw text, in bounded memory.
+
+DuckDB reads a segment with every documented field as text: fast, but it drops fields it was not told of, rewrites
+odd numbers and refuses a segment for one odd record. So each reading is proved: the values counted in the bytes
+must equal the values found in the columns. Whatever does not prove goes to the careful reader, which is slower
+and loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amoot_etl.errors import UnexpectedAnswer
+from amoot_etl.extractors import careful
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from amoot_etl.extractors.landing import Segment
+
+__all__ = ["LITERALS", "BodyReader", "Raw", "usable_ids"]
+
+LITERALS: Final = "_literals"
+"""A column of raw frames, there only when needed: the fields, joined by commas, whose text is JSON and not text.
+
+Without it `[1, 2]` the list and `"[1, 2]"` the address would look the same.
+"""
+
+_CAREFUL_ROWS: Final = 20_000
+_BLOCK: Final = 1 << 20
+_LONGEST_RECORD: Final = 1 << 24
+_KEY_END: Final = 0x3A22  # `":`, little-endian
+_DIGITS: Final = range(24)
+_ID: Final = re.compile(r"([0-9]{1,19})(?:\.0+)?")
+
+
+class Raw(NamedTuple):
+    """A chunk of records as text."""
+
+    table: pa.Table
+    """All columns `string`: the documented fields, then unknown ones, then perhaps `_literals`."""
+    unreadable: list[str]
+    """Records without a usable ID, as sent."""
+
+    @property
+    def received(self) -> int:
+        """Records read."""
+        return int(self.table.num_rows) + len(self.unreadable)
+
+
+class BodyReader:
+    """Reads segments of one kind of listing; threads may share it.
+
+    Args:
+        method: The portal's method, for messages.
+        known: The documented fields; the first one is the ID.
+    """
+
+    def __init__(self, method: str, known: Sequence[str]) -> None:
+        self._method = method
+        self._known = tuple(known)
+        self._unknown: list[str] = []
+        self._lock = threading.Lock()
+        self._local = threading.local()
+
+    def read(self, segment: Segment) -> list[Raw]:
+        """Give the records of a segment that was cut between records.
+
+        Raises:
+            UnexpectedAnswer: It was cut inside a record: the listing has to be read as one stream.
+        """
+        raw = self._read_fast(segment)
+        return [raw] if raw is not None else list(self.read_carefully([segment]))
+
+    def read_all(self, segments: Sequence[Segment]) -> Iterator[Raw]:
+        """Give the records of a whole listing in chunks."""
+        for number, segment in enumerate(segments):
+            try:
+                chunks = self.read(segment) if segment.cut else None
+            except UnexpectedAnswer:
+                chunks = None
+            if chunks is None:
+                yield from self.read_carefully(segments[number:])
+                return
+            yield from chunks
+
+    def read_carefully(self, segments: Iterable[Segment]) -> Iterator[Raw]:
+        """Give the records of segments, taken as one stream, in chunks."""
+        batch: list[careful.Record] = []
+        size = 0
+        for record in careful.records(_joined(segments), self._method):
+            batch.append(record)
+            size += len(record.raw)
+            if len(batch) >= _CAREFUL_ROWS or size >= _LONGEST_RECORD:
+                yield self.gather(batch)
+                batch, size = [], 0
+        if batch:
+            yield self.gather(batch)
+
+    def gather(self, batch: list[careful.Record]) -> Raw:
+        """Make a chunk of records that were read one by one."""
+        key = self._known[0]
+        good = [record for record in batch if _usable(record.text.get(key))]
+        unreadable = [record.raw for record in batch if not _usable(record.text.get(key))]
+        columns = {name: [record.text.get(name) for record in good] for name in self._known}
+        known = set(self._known)
+        for record in good:
+            for name, value in record.text.items():
+                if name not in known and name not in columns and value is not None:
+                    columns[name] = [other.text.get(name) for other in good]
+        table = pa.table({name: _strings(values) for name, values in columns.items()})
+        self._remember(table.column_names[len(self._known) :])
+        # A number for a documented field is its text; only what is nested (or unknown) needs to be told apart.
+        literals = [
+            ",".join(name for name, nested in record.literals.items() if nested or name not in known) or None
+            for record in good
+        ]
+        if any(literals):
+            table = table.append_column(LITERALS, _strings(literals))
+        return Raw(table, unreadable)
+
+    def _remember(self, names: Iterable[str]) -> None:
+        with self._lock:
+            self._unknown += [name for name in names if name not in self._unknown]
+
+    def _read_fast(self, segment: Segment) -> Raw | None:
+        """Read a whole segment at once; None unless it is proved that nothing was lost or changed."""
+        values = _count_values(segment.path.read_bytes())
+        if values is None:
+            return None
+        unknown = tuple(self._unknown)
+        try:
+            table = self._query(segment, unknown)
+        except duckdb.Error:
+            return None
+        found = sum(len(column) - column.null_count for column in table.columns)
+        if found != values or usable_ids(table.column(self._known[0])) is None:
+            return None
+        return Raw(_with_unknown(table, unknown), [])
+
+    def _query(self, segment: Segment, unknown: tuple[str, ...]) -> pa.Table:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = duckdb.connect(
+                config={"threads": 1, "autoinstall_known_extensions": False}
+            )
+        types = dict.fromkeys(self._known, "VARCHAR") | dict.fromkeys(unknown, "JSON")
+        relation = connection.sql(
+            "SELECT * FROM read_json($path, format='array', columns=$types, maximum_object_size=$longest)",
+            params={"path": str(segment.path), "types": types, "longest": _LONGEST_RECORD},
+        )
+        return relation.to_arrow_table()
+
+
+def usable_ids(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int64] | None:
+    """Read IDs from their text: whole numbers from 1 up; None unless every one is usable."""
+    try:
+        ids = pc.cast(column, pa.int64())
+    except pa.ArrowInvalid:
+        whole = pc.replace_substring_regex(column, r"^([0-9]{1,19})\.0+$", r"\1")
+        try:
+            ids = pc.cast(whole, pa.int64())
+        except pa.ArrowInvalid:
+            return None
+    if ids.null_count:
+        return None
+    numbers: npt.NDArray[np.int64] = ids.to_numpy()
+    return None if len(numbers) and numbers.min() < 1 else numbers
+
+
+def _usable(text: str | None) -> bool:
+    match = _ID.fullmatch(text or "")
+    return match is not None and 1 <= int(match[1]) < 1 << 63
+
+
+def _count_values(content: bytes) -> int | None:
+    """Count the values that are not null in compact or spaced JSON; None where only a careful reading is safe.
+
+    Every key ends in an unescaped quote and a colon, and nothing else does. What follows says what the value is.
+    Not safe are nested values (they hold keys of their own), and numbers that are not plain digits (`1.10` must
+    not become `1.1`).
+    """
+    data = np.frombuffer(content, np.uint8)
+    even = len(data) & ~1
+    odd = (len(data) - 1) & ~1
+    ends = np.concatenate(
+        (
+            np.flatnonzero(data[:even].view("<u2") == _KEY_END) * 2,
+            np.flatnonzero(data[1 : 1 + odd].view("<u2") == _KEY_END) * 2 + 1,
+        )
+    )
+    if len(ends) and (ends[-1] + 4 >= len(data) or ends.max() + 4 >= len(data)):
+        return None
+    escaped = data[ends - 1] == ord("\\")
+    if escaped.any():
+        # A quote after an escaped backslash does end a key, but no key of the portal's holds one.
+        if (data[ends[escaped] - 2] == ord("\\")).any():
+            return None
+        ends = ends[~escaped]
+    starts = ends + 2
+    first = data[starts]
+    spaced = first == ord(" ")
+    if spaced.any():
+        starts = starts + spaced
+        first = data[starts]
+    kinds = np.bincount(first, minlength=256)
+    numbers = int(kinds[ord("0") : ord("9") + 1].sum())
+    plain = int(kinds[[ord('"'), ord("t"), ord("f"), ord("n")]].sum())
+    if numbers + plain != len(ends) or not _plain_numbers(data, starts, first, numbers):
+        return None
+    return len(ends) - int(kinds[ord("n")])
+
+
+def _plain_numbers(
+    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], first: npt.NDArray[np.uint8], count: int
+) -> bool:
+    """Say whether every number is digits up to the comma or bracket that ends it."""
+    if not count:
+        return True
+    at = starts[(first >= ord("0")) & (first <= ord("9"))]
+    for _ in _DIGITS:
+        at = at + 1
+        if len(at) and at.max() >= len(data):
+            return False
+        byte = data[at]
+        digit = (byte >= ord("0")) & (byte <= ord("9"))
+        ended = (byte == ord(",")) | (byte == ord("}"))
+        if not (digit | ended).all():
+            return False
+        at = at[digit]
+        if not len(at):
+            return True
+    return False
+
+
+def _with_unknown(table: pa.Table, unknown: tuple[str, ...]) -> pa.Table:
+    """Turn the JSON text of unknown fields into plain text, and say which were no strings."""
+    if not unknown:
+        return table
+    literals: list[list[str]] = [[] for _ in range(table.num_rows)]
+    for name in unknown:
+        index = table.column_names.index(name)
+        values = table.column(name).cast(pa.string())
+        if values.null_count == len(values):
+            table = table.remove_column(index)
+            continue
+        text: list[str | None] = []
+        for row, value in enumerate(values.to_pylist()):
+            if value is not None and not value.startswith('"'):
+                literals[row].append(name)
+                text.append(value)
+            else:
+                text.append(None if value is None else json.loads(value))
+        table = table.set_column(index, name, _strings(text))
+    if any(literals):
+        joined = [",".join(names) or None for names in literals]
+        table = table.append_column(LITERALS, _strings(joined))
+    return table
+
+
+def _strings(values: list[Any]) -> pa.Array:
+    """Make an Arrow array; a lone surrogate, which no UTF-8 can hold, becomes U+FFFD."""
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        whole = [
+            value if value is None else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            for value in values
+        ]
+        return pa.array(whole, pa.string())
+
+
+def _joined(segments: Iterable[Segment]) -> Iterator[bytes]:
+    """Give the bytes between the brackets of segments, with the commas that the cuts took."""
+    for number, segment in enumerate(segments):
+        if number:
+            yield b","
+        left = segment.path.stat().st_size - 2
+        with segment.path.open("rb") as file:
+            file.seek(1)
+            while left > 0:
+                block = file.read(min(_BLOCK, left))
+                if not block:
+                    raise UnexpectedAnswer(
+                        f"{segment.path}: a landed body was cut", subject=str(segment.path)
+                    )
+                left -= len(block)
+                yield block

@@ -1,0 +1,187 @@
+"""Read an array of records one at a time, setting an odd one aside and keeping the rest.
+
+The fast reader refuses a whole segment for one lone surrogate or one number where an object should be. This one
+takes any text in which brackets and quotes balance, keeps every value's text as it was sent, and never holds
+more than one record and one block.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from amoot_etl.client import unexpected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Record", "depth", "fields", "record", "records"]
+
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]', re.DOTALL)
+_GAP: Final = re.compile(r"[\s,]*")
+_STEP: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+
+class _Literal(str):
+    """A number's text, as sent."""
+
+    __slots__ = ()
+
+
+_DECODER: Final = json.JSONDecoder(
+    strict=False, parse_int=_Literal, parse_float=_Literal, parse_constant=_Literal
+)
+
+
+class Record(NamedTuple):
+    """One element of a listing."""
+
+    text: dict[str, str | None]
+    """Field to the text of its value."""
+    literals: dict[str, bool]
+    """Fields whose text is JSON and not a string's content: true for nested values (or none at all)."""
+    raw: str
+    """The element as sent."""
+
+
+def records(blocks: Iterable[bytes], method: str) -> Iterator[Record]:
+    """Give the elements of a JSON array, without its brackets, from blocks of its bytes.
+
+    Args:
+        blocks: UTF-8 text between the array's brackets; a byte that is none becomes U+FFFD.
+        method: The portal's method, for the message.
+
+    Raises:
+        UnexpectedAnswer: The text ends inside an element.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    source = iter(blocks)
+    text, position, more = "", 0, True
+    while True:
+        gap = _GAP.match(text, position)
+        position = gap.end() if gap else position
+        end = _element_end(text, position) if position < len(text) else -1
+        if end < 0 or (end == len(text) and more):
+            if not more:
+                if position < len(text):
+                    raise unexpected(method, "a body that was cut", status="cut")
+                return
+            text, position = text[position:], 0
+            # Doubling keeps a huge record from being scanned once a block.
+            wanted, parts = max(1 << 20, len(text)), [text]
+            while wanted > 0 and more:
+                block = next(source, None)
+                more = block is not None
+                parts.append(decode(block or b"", final=not more))
+                wanted -= len(parts[-1])
+            text = "".join(parts)
+            continue
+        yield record(text[position:end])
+        position = end
+
+
+def record(raw: str) -> Record:
+    """Read one element. What is no object has no fields.
+
+    >>> record('{"ID": 7, "Mobile": 9120000000.0, "Labels": [1,  2]}').text
+    {'ID': '7', 'Mobile': '9120000000.0', 'Labels': '[1,  2]'}
+    """
+    try:
+        value, end = _DECODER.raw_decode(raw)
+    except (ValueError, RecursionError):
+        value, end = None, -1
+    if not raw.startswith("{"):
+        return Record({}, {}, raw)
+    if end != len(raw) or any(isinstance(item, dict | list) for item in value.values()):
+        text, literals = fields(raw)
+        return Record(text, literals, raw)
+    text, literals = {}, {}
+    for name, item in value.items():
+        if isinstance(item, str):
+            text[name] = str(item)
+            if isinstance(item, _Literal):
+                literals[name] = False
+        elif item is None:
+            text[name] = None
+        else:
+            text[name] = "true" if item else "false"
+            literals[name] = False
+    return Record(text, literals, raw)
+
+
+def fields(raw: str) -> tuple[dict[str, str | None], dict[str, bool]]:
+    """Split an object's text into its fields without reading into nested values.
+
+    Returns:
+        Field to text, where a nested or unreadable value keeps the text it was sent as; and the fields whose text
+        is not a string's content, true where the value is nested or unreadable.
+
+    >>> fields('{"a": {"b": 1.10}, "c": "x", "d": oops}')
+    ({'a': '{"b": 1.10}', 'c': 'x', 'd': 'oops'}, {'a': True, 'd': True})
+    """
+    text: dict[str, str | None] = {}
+    literals: dict[str, bool] = {}
+    level, name, start = 0, None, 1
+    for token in _TOKEN.finditer(raw):
+        mark = token[0]
+        level += _STEP.get(mark, 0)
+        if level == 1 and mark == ":" and name is None:
+            name, start = _string(raw[start : token.start()].strip()), token.end()
+        elif (level == 1 and mark == ",") or level == 0:
+            if name is not None:
+                _put(name, raw[start : token.start()].strip(), text, literals)
+            name, start = None, token.end()
+    return text, literals
+
+
+def _put(name: str, value: str, text: dict[str, str | None], literals: dict[str, bool]) -> None:
+    literals.pop(name, None)
+    if value.startswith('"'):
+        text[name] = _string(value)
+        return
+    text[name] = None if value == "null" else value
+    if value != "null":
+        try:
+            literals[name] = isinstance(_DECODER.decode(value), dict | list)
+        except (ValueError, RecursionError):
+            literals[name] = True
+
+
+def _string(quoted: str) -> str:
+    try:
+        return str(json.loads(quoted, strict=False))
+    except (ValueError, RecursionError):
+        return quoted.strip('"')
+
+
+def _element_end(text: str, position: int) -> int:
+    """Find where the element that begins at `position` ends; -1 when the text ends first."""
+    try:
+        return _DECODER.raw_decode(text, position)[1]
+    except (ValueError, RecursionError):
+        pass
+    level = 0
+    end = position
+    for token in _TOKEN.finditer(text, position):
+        mark = token[0]
+        if level == 0 and mark == ",":
+            return token.start()
+        level += _STEP.get(mark, 0)
+        end = token.end()
+        if level < 0:
+            return token.start() or end
+        if level == 0 and mark in "]}":
+            return end
+    # A quote that is still open would have swallowed the brackets: only a bare word can end with the text.
+    return len(text) if level == 0 and '"' not in text[end:] and end == position else -1
+
+
+def depth(text: str) -> int:
+    """Count the brackets that a text leaves open.
+
+    >>> depth('{"a": [1, "]"'), depth('{"a": [1]}')
+    (2, 0)
+    """
+    return sum(_STEP.get(token[0], 0) for token in _TOKEN.finditer(text))

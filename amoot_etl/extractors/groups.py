@@ -1,0 +1,89 @@
+"""Groups, which the portal also calls labels, as raw text or as records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from amoot_etl.client import unexpected
+from amoot_etl.schema import GROUP_FIELDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from amoot_etl.client import Client
+
+__all__ = ["Group", "extract_groups", "fetch_groups"]
+
+_METHOD = "ContactGroupList"
+
+
+class Group(NamedTuple):
+    """One group as the portal tells it."""
+
+    group_id: int
+    title: str | None
+    contacts_count: int | None
+    contacts_active_count: int | None
+
+
+def extract_groups(client: Client) -> pd.DataFrame:
+    """Give the groups as the portal tells them.
+
+    Returns:
+        One row a group: ContactGroupID, Title, ContactsCount, ContactsActiveCount, each `string[pyarrow]`.
+
+    Raises:
+        CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
+    """
+    import pandas as pd  # noqa: PLC0415 - `amoot-etl groups` uses this module and must start without pandas
+    import pyarrow as pa  # noqa: PLC0415
+
+    records = client.call(_METHOD)
+    _check(records)
+    columns = {
+        name: pa.array([_text(record.get(name)) for record in records], pa.string()) for name in GROUP_FIELDS
+    }
+    return pa.table(columns).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def fetch_groups(client: Client) -> list[Group]:
+    """Give the groups as records, in the portal's order, each ID once.
+
+    Raises:
+        UnexpectedAnswer: A group has no usable ID; without it its contacts would be missed.
+        CredentialsError, PortalUnavailable: As the client's.
+    """
+    records = client.call(_METHOD)
+    _check(records)
+    groups = {}
+    for record in records:
+        group_id = _number(record.get("ContactGroupID"))
+        if group_id is None or group_id < 1:
+            raise unexpected(_METHOD, "a group without a usable ContactGroupID")
+        title = record.get("Title")
+        groups[group_id] = Group(
+            group_id,
+            None if title is None else str(title),
+            _number(record.get("ContactsCount")),
+            _number(record.get("ContactsActiveCount")),
+        )
+    return list(groups.values())
+
+
+def _check(records: Any) -> None:
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise unexpected(_METHOD, "Success without a list of groups in Data")
+
+
+def _number(value: Any) -> int | None:
+    """Read a count or an ID told as a number or as its digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return int(value) if not isinstance(value, float) or value.is_integer() else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else str(value)

@@ -1,0 +1,238 @@
+"""Land a big body on disk as it comes, cut into segments that can be parsed side by side.
+
+The portal never pages: a listing is one JSON body of any size. While it streams in, it is cut between records
+into segments of about 32 MiB, each a JSON array in a file of its own. A cut is made only where a record's end, a
+comma and the next record's first key meet (`},{"ID":`); that cannot stand inside a JSON string, whose quotes
+are escaped. It can stand inside a nested value: such a segment does not parse, and `body` then reads the listing
+as one stream. Where no cut is found the rest lands in one file, read as a stream too, so that memory stays
+bounded whatever comes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from amoot_etl.client import judge, shown, unexpected
+from amoot_etl.extractors import careful
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from io import BufferedWriter
+    from pathlib import Path
+
+__all__ = ["SEGMENT_BYTES", "Landing", "Segment"]
+
+SEGMENT_BYTES: Final = 32 << 20
+_HEAD_LIMIT: Final = 1 << 20
+_TAIL: Final = 1 << 16
+_BOM: Final = b"\xef\xbb\xbf"
+_KEY: Final = re.compile(rb'\s*"((?:[^"\\]|\\.)*)"\s*:\s*')
+_FIRST_KEY: Final = re.compile(rb'\s*\{\s*"([^"\\]+)"\s*:')
+_DECODER: Final = json.JSONDecoder(strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A landed part of a listing: a file that holds a JSON array.
+
+    Args:
+        path: The file.
+        cut: Whether it was cut between records; if not, only a stream may read it.
+        last: Whether it is the listing's last.
+    """
+
+    path: Path
+    cut: bool
+    last: bool
+
+
+class Landing:
+    """The receiver of one listing's body.
+
+    Args:
+        method: The portal's method, for messages.
+        folder: Where the segments go; it must exist.
+        on_segment: Told of each segment as soon as it is on disk and the status is known to be `Success`.
+        segment_bytes: Size at which a segment is cut.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        folder: Path,
+        *,
+        on_segment: Callable[[Segment], None] | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self._method = method
+        self._folder = folder
+        self._on_segment = on_segment
+        self._target = segment_bytes
+        self._buffer = bytearray()
+        self._segments: list[Segment] = []
+        self._in_array = False
+        self._judged = False
+        self._key = b""
+        self._cut: re.Pattern[bytes] | None = None
+        self._searched = 0
+        self._uncut: BufferedWriter | None = None
+        self.received = 0
+        """Bytes so far."""
+
+    def write(self, block: bytes) -> None:
+        """Take the next bytes of the body."""
+        self.received += len(block)
+        self._buffer += block
+        if not self._in_array and not self._enter():
+            return
+        if self._uncut:
+            self._spill()
+        elif len(self._buffer) >= self._target:
+            self._cut_off()
+
+    def finish(self) -> list[Segment]:
+        """Check that the body was whole and successful, and give its segments.
+
+        Raises:
+            UnexpectedAnswer: It was cut, or not what the portal documents.
+            CredentialsError, NotFound, PortalUnavailable: Its status says so.
+        """
+        if not self._in_array:
+            self._refuse()
+        content, status = self._end()
+        if not self._judged:
+            judge(self._method, status)
+        if self._uncut:
+            self._uncut.write(content + b"]")
+            self._uncut.close()
+            self._announce(Segment(self._path(), cut=False, last=True))
+        elif content.strip() or self._segments:
+            self._check_last_record(content)
+            self._land(content, last=True)
+        return self._segments
+
+    def abandon(self) -> None:
+        """Remove what has landed."""
+        if self._uncut:
+            self._uncut.close()
+        for path in [*(segment.path for segment in self._segments), self._path()]:
+            path.unlink(missing_ok=True)
+        self._buffer.clear()
+
+    def _enter(self) -> bool:
+        """Read the head up to the `[` of `Data`; say whether the array has begun."""
+        start = self._array_start()
+        if start is None:
+            if len(self._buffer) > _HEAD_LIMIT:
+                raise unexpected(self._method, "a body that does not begin as documented")
+            return False
+        del self._buffer[:start]
+        self._in_array = True
+        return True
+
+    def _array_start(self) -> int | None:
+        """Find where `Data`'s array begins, and judge a status that stands before it."""
+        head = bytes(self._buffer[: _HEAD_LIMIT + 1])
+        position = len(_BOM) if head.startswith(_BOM) else 0
+        position += len(head) - position - len(head[position:].lstrip())
+        if head[position : position + 1] != b"{":
+            return None
+        while match := _KEY.match(head, position + 1):
+            position = match.end()
+            if match[1] == b"Data" and head[position : position + 1] == b"[":
+                return position + 1
+            text = head[position:].decode("utf-8", "ignore")
+            try:
+                value, length = _DECODER.raw_decode(text)
+            except ValueError:
+                return None
+            if match[1] == b"Status":
+                judge(self._method, value)
+                self._judged = True
+            after = text[length:].lstrip()
+            if not after.startswith(","):
+                return None
+            position += len(text[: len(text) - len(after)].encode())
+        return None
+
+    def _refuse(self) -> None:
+        """Raise what a body without an array says: a failure's status, or another shape."""
+        answer = shown(self._method, bytes(self._buffer))
+        judge(self._method, answer.get("Status") if isinstance(answer, dict) else answer)
+        raise unexpected(self._method, "Success without a list in Data")
+
+    def _cut_off(self) -> None:
+        """Land the records before the first place after the target size where a cut is safe."""
+        self._learn_key()
+        if self._cut is None:
+            self._cut = re.compile(rb'\}(\s*,\s*)\{\s*"' + self._key + rb'"\s*:')
+        found = self._cut.search(self._buffer, max(self._target, self._searched) - 1)
+        if found:
+            with memoryview(self._buffer) as view:
+                self._land(view[: found.start(1)], last=False)
+            del self._buffer[: found.end(1)]
+            self._searched = 0
+        elif len(self._buffer) > 2 * self._target:
+            self._uncut = self._path().open("wb")
+            self._uncut.write(b"[")
+            self._spill()
+        else:
+            self._searched = max(0, len(self._buffer) - 256)
+
+    def _learn_key(self) -> None:
+        """Learn from the first record which key a record begins with."""
+        if not self._key:
+            first = _FIRST_KEY.match(self._buffer)
+            self._key = re.escape(first[1]) if first else b"ID"
+
+    def _spill(self) -> None:
+        """Write on without cutting, holding back what may be the body's tail."""
+        if self._uncut and len(self._buffer) > 2 * _TAIL:
+            with memoryview(self._buffer) as view:
+                self._uncut.write(view[:-_TAIL])
+            del self._buffer[:-_TAIL]
+
+    def _end(self) -> tuple[bytes, Any]:
+        """Split what is left into records and the envelope's tail; give the records and the tail's status."""
+        rest = bytes(self._buffer)
+        position = len(rest)
+        for _ in range(64):
+            position = rest.rfind(b"]", max(0, len(rest) - _TAIL), position)
+            if position < 0:
+                break
+            try:
+                tail = json.loads(b'{"Data":[' + rest[position:], strict=False)
+            except ValueError:
+                continue
+            return rest[:position], tail.get("Status")
+        raise unexpected(self._method, "a body that was cut", status="cut")
+
+    def _check_last_record(self, content: bytes) -> None:
+        """See that the body does not end inside a record that happens to end like a listing."""
+        self._learn_key()
+        begins = re.compile(rb'\{\s*"' + self._key + rb'"\s*:')
+        # Nearly always the last record begins near the end; a long one is found by looking at all.
+        start = max(
+            (match.start() for match in begins.finditer(content, max(0, len(content) - _TAIL))), default=0
+        )
+        if not content.strip() or careful.depth(content[start:].decode("utf-8", "replace")) != 0:
+            raise unexpected(self._method, "a body that was cut", status="cut")
+
+    def _land(self, records: bytes | memoryview, *, last: bool) -> None:
+        path = self._path()
+        with path.open("wb") as file:
+            file.write(b"[")
+            file.write(records)
+            file.write(b"]")
+        self._announce(Segment(path, cut=True, last=last))
+
+    def _announce(self, segment: Segment) -> None:
+        self._segments.append(segment)
+        if self._on_segment and self._judged:
+            self._on_segment(segment)
+
+    def _path(self) -> Path:
+        return self._folder / f"{len(self._segments):05d}.json"
