@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -165,7 +166,9 @@ def plain(text: str) -> str:
     >>> plain("\u200fچهارشنبه ٢٩ مهر ۱۴۰۴")
     'چهارشنبه 29 مهر 1404'
     """
-    return unicodedata.normalize("NFKC", text).translate(_FOLD).strip().lower()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return text.translate(_FOLD).strip().lower()
 
 
 def split_time(text: str) -> tuple[str, Time | None] | None:
@@ -220,12 +223,18 @@ def read_text(text: str, calendar: Calendar, today: dt.date | None = None) -> Re
     >>> read_text("2025/10/21", Calendar.JALALI)
     Reading(state=<State.DAY: 1>, day=20382, note=<Note.MISPLACED: 1>, time=None)
     """
-    folded = plain(text)
-    if len(folded) > _LONGEST:
+    return read_plain(plain(text), calendar, today)
+
+
+# A wrong or an empty date is seldom alone: the same few are met again in every chunk.
+@functools.lru_cache(maxsize=16_384)
+def read_plain(text: str, calendar: Calendar, today: dt.date | None) -> Reading:
+    """Read one text that `plain` has gone over; else as `read_text`."""
+    if len(text) > _LONGEST:
         return Reading(State.INVALID)
-    if _EMPTY.fullmatch(folded):
+    if _EMPTY.fullmatch(text):
         return Reading(State.EMPTY)
-    parts = split_time(folded)
+    parts = split_time(text)
     if parts is None:
         return Reading(State.INVALID)
     date, time = parts
@@ -239,7 +248,7 @@ def read_text(text: str, calendar: Calendar, today: dt.date | None = None) -> Re
         reading = _read_named(found[1], month, found[3], calendar, today)
     else:
         reading = Reading(State.INVALID)
-    return reading._replace(time=time)
+    return reading if time is None else reading._replace(time=time)
 
 
 def _read_three(first: str, middle: str, last: str, calendar: Calendar, today: dt.date | None) -> Reading:

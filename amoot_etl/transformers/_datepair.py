@@ -154,11 +154,13 @@ class Pair:
         parts: list[pa.Array | str] = []
         for opening, side in (("{", self.ours), (", ", self.twin)):
             values = side.values(rows).dictionary_encode()
-            quoted = [json.dumps(text, ensure_ascii=False) for text in values.dictionary.to_pylist()]
-            parts += [
-                f"{opening}{json.dumps(side.field)}: ",
-                pa.array(quoted, pa.string()).take(values.indices),
-            ]
+            texts = values.dictionary
+            if pc.any(pc.match_substring_regex(texts, r'["\\\x00-\x1f]')).as_py():
+                quoted = [json.dumps(text, ensure_ascii=False) for text in texts.to_pylist()]
+                texts = pa.array(quoted, pa.string())
+            else:
+                texts = pc.binary_join_element_wise('"', texts, '"', "")
+            parts += [f"{opening}{json.dumps(side.field)}: ", texts.take(values.indices)]
         return pc.binary_join_element_wise(*parts, "}", "")
 
     def tell_fields(self) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from amoot_etl.transformers._dateforms import SENTINEL_DAY, Calendar, Note, State, plain, read_text
+from amoot_etl.transformers._dateforms import SENTINEL_DAY, Calendar, Note, State, plain, read_plain
 from amoot_etl.transformers._days import NO_DAY, gregorian_months, jalali_months
 
 if TYPE_CHECKING:
@@ -44,44 +44,67 @@ class Readings(NamedTuple):
     """Second of the day, of texts that have a whole one, in no time zone or in UTC; else `NO_TIME`."""
 
 
-def scan(texts: pa.Array, calendar: Calendar) -> tuple[Ints, Ints]:
+class _Layout(NamedTuple):
+    """Where the parts of a date stand in ten bytes."""
+
+    year: tuple[int, int, int, int]
+    month: tuple[int, int]
+    day: tuple[int, int]
+    marks: tuple[int, int]
+
+
+_YEAR_FIRST: Final = _Layout((0, 1, 2, 3), (5, 6), (8, 9), (4, 7))
+_YEAR_LAST: Final = _Layout((6, 7, 8, 9), (3, 4), (0, 1), (2, 5))
+_BELIEVED: Final = {
+    # 1200-1500 AP in a Gregorian field; 1900-2100, but not the sentinel 1900-01-01, in a Jalali one.
+    Calendar.JALALI: (-54342, 55595),
+    Calendar.GREGORIAN: (SENTINEL_DAY + 1, 47846),
+}
+"""The days that are believed when a date stands in the other calendar's field."""
+
+
+def scan(texts: pa.Array, calendar: Calendar, layout: _Layout = _YEAR_FIRST) -> tuple[Ints, Ints]:
     """Read the texts that have a canonical form.
 
     Args:
         texts: An Arrow `string` array.
         calendar: Whose dates they are.
+        layout: In what order the parts stand.
 
     Returns:
         Days, int32, `NO_DAY` for every other text; and seconds of the day as in `Readings`.
     """
     _, offset_buffer, data_buffer = texts.buffers()
     size = len(texts)
-    nothing = np.full(size, NO_DAY, np.int32), np.full(size, NO_TIME, np.int32)
+    days, seconds = np.full(size, NO_DAY, np.int32), np.full(size, NO_TIME, np.int32)
     if size == 0 or data_buffer is None:
-        return nothing
+        return days, seconds
     offsets = np.frombuffer(offset_buffer, np.int32)[texts.offset : texts.offset + size + 1]
     data = np.frombuffer(data_buffer, np.uint8)
     lengths = np.diff(offsets)
-    starts = offsets[:-1].astype(np.intp)
-    long_enough = (lengths >= 10) & (lengths <= 20 + _LONGEST_FRACTION)
+    fitting = (lengths >= 10) & (lengths <= 20 + _LONGEST_FRACTION)
     if texts.null_count:
-        long_enough &= texts.is_valid().to_numpy(zero_copy_only=False)
-    if not long_enough.all():
-        whole = np.flatnonzero(long_enough)
-        days, seconds = nothing
-        if len(whole):
-            days[whole], seconds[whole] = _scan(data, starts[whole], lengths[whole], calendar)
-        return days, seconds
-    return _scan(data, starts, lengths, calendar)
+        fitting &= texts.is_valid().to_numpy(zero_copy_only=False)
+    starts = offsets[:-1].astype(np.intp)
+    if fitting.all():
+        return _scan(data, starts, lengths, calendar, layout)
+    rows = np.flatnonzero(fitting)
+    if len(rows):
+        days[rows], seconds[rows] = _scan(data, starts[rows], lengths[rows], calendar, layout)
+    return days, seconds
 
 
 def _scan(
-    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp], lengths: Ints, calendar: Calendar
+    data: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.intp],
+    lengths: Ints,
+    calendar: Calendar,
+    layout: _Layout,
 ) -> tuple[Ints, Ints]:
     """Read texts of 10 to 29 bytes that begin at `starts`."""
     good = np.ones(len(starts), np.bool_)
 
-    def number(*places: int) -> Ints:
+    def number(places: tuple[int, ...]) -> Ints:
         nonlocal good
         value = np.zeros(len(starts), np.int32)
         for place in places:
@@ -91,9 +114,9 @@ def _scan(
             value = value * np.int32(10) + digit
         return value
 
-    year, month, day = number(0, 1, 2, 3), number(5, 6), number(8, 9)
-    mark = data[starts + 4]
-    good &= (mark == data[starts + 7]) & ((mark == ord("-")) | (mark == ord("/")))
+    year, month, day = number(layout.year), number(layout.month), number(layout.day)
+    mark = data[starts + layout.marks[0]]
+    good &= (mark == data[starts + layout.marks[1]]) & ((mark == ord("-")) | (mark == ord("/")))
     months = gregorian_months() if calendar is Calendar.GREGORIAN else jalali_months()
     days = months.to_days(year, month, day)
     seconds = np.full(len(starts), NO_TIME, np.int32)
@@ -157,26 +180,40 @@ def read_distinct(texts: pa.Array, calendar: Calendar, today: dt.date | None) ->
     days, seconds = scan(texts, calendar)
     states = np.full(len(texts), State.DAY, np.uint8)
     notes = np.zeros(len(texts), np.uint8)
+    readings = Readings(days, states, notes, seconds)
     odd = np.flatnonzero(days == NO_DAY)
     if len(odd):
         values = texts.take(pa.array(odd)).to_pylist()
-        # Persian digits are the common oddity: once they are ASCII, the scan reads what it can of the rest.
-        folded = pa.array([None if value is None else plain(value) for value in values], pa.string())
-        days[odd], seconds[odd] = scan(folded, calendar)
+        _scan_odd(values, odd, calendar, readings)
         for place in np.flatnonzero(days[odd] == NO_DAY).tolist():
-            row = odd[place]
-            value = values[place]
+            row, value = odd[place], values[place]
             if value is None:
                 states[row] = State.EMPTY
                 continue
-            reading = read_text(value, calendar, today)
+            reading = read_plain(plain(value), calendar, today)
             states[row], notes[row] = reading.state, reading.note
-            if reading.day is not None:
-                days[row] = reading.day
+            days[row] = NO_DAY if reading.day is None else reading.day
             time = reading.time
             if time is not None and not time.offset and time.micros % 1_000_000 == 0:
                 seconds[row] = time.micros // 1_000_000
     if calendar is Calendar.GREGORIAN:
-        sentinel = np.flatnonzero(days == SENTINEL_DAY)
+        sentinel = np.flatnonzero((days == SENTINEL_DAY) & (notes == Note.NONE))
         days[sentinel], states[sentinel], notes[sentinel] = NO_DAY, State.EMPTY, Note.SENTINEL
-    return Readings(days, states, notes, seconds)
+    return readings
+
+
+def _scan_odd(
+    values: list[str | None], odd: npt.NDArray[np.int64], calendar: Calendar, readings: Readings
+) -> None:
+    """Read the common oddities, in place: other digits, the other calendar, a Jalali year that comes last."""
+    folded = pa.array([plain(text) if text and not text.isascii() else text for text in values], pa.string())
+    other = Calendar.JALALI if calendar is Calendar.GREGORIAN else Calendar.GREGORIAN
+    for whose, layout in ((calendar, _YEAR_FIRST), (other, _YEAR_FIRST), (Calendar.JALALI, _YEAR_LAST)):
+        days, seconds = scan(folded, whose, layout)
+        good = days != NO_DAY
+        if whose is not calendar:
+            first, last = _BELIEVED[whose]
+            good &= (days >= first) & (days <= last)
+        rows = odd[good]
+        readings.days[rows], readings.seconds[rows] = days[good], seconds[good]
+        readings.notes[rows] = Note.NONE if whose is calendar else Note.MISPLACED
