@@ -7,6 +7,7 @@ sends whatever comes out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from amoot_etl.demo.records import json_text
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from amoot_etl.demo.book import AddressBook
 
-__all__ = ["METHODS", "Answer", "answer", "no", "refusal"]
+__all__ = ["METHODS", "Answer", "answer", "no", "phrase", "refusal"]
 
 METHODS: Final = ("ContactGroupList", "ContactList", "ContactGet", "ContactListUpdates")
 """The methods that the portal knows."""
@@ -110,8 +111,18 @@ def no(method: str, status: str) -> Answer:
     return Answer(status, (body,), len(body))
 
 
-def refusal(code: int, title: str, headers: Mapping[str, str] | None = None) -> Answer:
+def phrase(code: int) -> str:
+    """Give an HTTP code's words.
+
+    >>> phrase(503), phrase(599)
+    ('Service Unavailable', 'Unknown')
+    """
+    return HTTPStatus(code).phrase if code in HTTPStatus.__members__.values() else "Unknown"
+
+
+def refusal(code: int, headers: Mapping[str, str] | None = None) -> Answer:
     """Give an HTTP error with a page for people, as a proxy in front of a portal sends it."""
+    title = phrase(code)
     page = (
         f"<!DOCTYPE html><html><head><title>{code} {title}</title></head><body><h1>{title}</h1></body></html>"
     )

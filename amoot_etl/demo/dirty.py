@@ -106,7 +106,7 @@ def _own_mobile(contact_id: int) -> int:
     return 9125550000 + contact_id - FIRST_DIRTY_ID
 
 
-def _mobile(
+def _mobile(  # noqa: PLR0913, PLR0917 - a row of a table
     shows: str,
     raw: object,
     kind: str | None,

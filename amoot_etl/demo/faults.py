@@ -17,7 +17,6 @@ import zlib
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from http import HTTPStatus
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -183,8 +182,7 @@ class Fault:
             more["Retry-After"] = format_datetime(retry_after.astimezone(UTC), usegmt=True)
         elif retry_after is not None:
             more["Retry-After"] = f"{retry_after:g}" if isinstance(retry_after, (int, float)) else retry_after
-        title = HTTPStatus(code).phrase if code in HTTPStatus._value2member_map_ else "Unknown"
-        return cls(f"http-{code}", lambda _: refusal(code, title, more))
+        return cls(f"http-{code}", lambda _: refusal(code, more))
 
     @classmethod
     def rate_limit(cls, seconds: float, *, limit: int = 60) -> Fault:
@@ -205,7 +203,7 @@ class Fault:
     @classmethod
     def redirect(cls, to: str = "http://elsewhere.invalid/rest/", code: int = 302) -> Fault:
         """Point to another host."""
-        return cls("redirect", lambda _: refusal(code, "Moved", {"Location": to}))
+        return cls("redirect", lambda _: refusal(code, {"Location": to}))
 
     @classmethod
     def html(cls) -> Fault:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from amoot_etl.demo.answers import METHODS
@@ -99,7 +100,7 @@ WORDS: Final[dict[str, Word]] = {
     "hang": _plain(Fault.hang, "no answer, ever"),
     "hang-in": _plain(lambda: Fault.hang("in"), "half a body, and then nothing, ever"),
     **{
-        f"shape-{shape}": _plain(lambda shape=shape: Fault.shape(shape), f"JSON of another shape: {shape}")
+        f"shape-{shape}": _plain(partial(Fault.shape, shape), f"JSON of another shape: {shape}")
         for shape in SHAPES
     },
     "repeat": Word(

@@ -89,7 +89,7 @@ def _contact(chance: random.Random, contact_id: int, now: datetime) -> dict[str,
     first, last = _pick(chance, MALE if male else FEMALE), _pick(chance, LAST)
     city = _pick(chance, CITIES)
     born = _day(chance, 1940, 2007) if draw() < 0.58 else None
-    record = {
+    record: dict[str, Any] = {
         "ID": contact_id,
         "Active": draw() < 0.94,
         "ContactGroupID": 0,

@@ -30,7 +30,7 @@ class Planned:
         ValueError: `calls` and `times` are both given, or there is no such method.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a call is chosen by any of these
         self,
         fault: Fault,
         method: str | None = None,

@@ -7,10 +7,12 @@ import struct
 import sys
 import time
 import zlib
-from http import HTTPStatus
+from email.utils import formatdate
 from itertools import chain
 from socket import SO_LINGER, SOL_SOCKET
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from amoot_etl.demo.answers import phrase
 
 if sys.platform != "win32":
     import fcntl
@@ -19,40 +21,42 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     import socket
     import threading
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from amoot_etl.demo.answers import Answer
 
-__all__ = ["Broken", "send"]
+__all__ = ["Broken", "Client", "send"]
 
 _GZIP_FROM: Final = 1024  # smaller bodies do not gain
 _COALESCE: Final = 1 << 16
 _SENDFILE_FROM: Final = 1 << 20
 _SLOW_PARTS: Final = 10
+_UNKNOWN: Final = 2000  # a body whose length is unknown is broken off somewhere in these bytes
 
 
 class Broken(ConnectionError):  # noqa: N818 - it is meant
     """The connection was broken off on purpose."""
 
 
-def send(
-    connection: socket.socket,
-    told: Answer,
-    *,
-    stopping: threading.Event,
-    gzip: bool = False,
-    chunked: bool = False,
-    http10: bool = False,
-) -> bool:
+class Client(NamedTuple):
+    """What one request says about the one who asks, and what the portal allows."""
+
+    gzip: bool = False
+    """It accepts gzip, and the portal gives it."""
+    chunked: bool = False
+    """Send chunks even where the length is known."""
+    http10: bool = False
+    """It knows no chunks."""
+
+
+def send(connection: socket.socket, told: Answer, client: Client, stopping: threading.Event) -> bool:
     """Send one answer.
 
     Args:
         connection: The client's socket.
         told: The answer.
+        client: How it may be sent.
         stopping: Set when the portal stops; no pause outlives it.
-        gzip: The client accepts gzip and the portal gives it.
-        chunked: Send chunks even where the length is known.
-        http10: The client knows no chunks.
 
     Returns:
         Whether the connection can go on to the next request.
@@ -60,65 +64,82 @@ def send(
     Raises:
         Broken: The answer breaks off, and so does the connection.
     """
-    _pause(connection, told.wait, stopping)
-    if told.hang == "before":
-        _hang(connection, stopping)
-    if told.reset == "before":
-        _reset(connection)
-    headers = {"Date": _date(), **told.headers}
-    blocks, length = told.blocks, told.length
+    _pause(told.wait, stopping)
+    _break(connection, told, "before", stopping)
     whole = told.cut is None and told.reset != "in" and told.hang != "in"
-    framing = told.framing
-    large = length is None or length >= _GZIP_FROM
-    if (
-        gzip
-        and large
-        and whole
-        and not told.plain
-        and told.declared is None
-        and "Content-Encoding" not in headers
-    ):
-        blocks, length = _compressed(_blocks(told)), None
-        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    elif told.path is not None and (chunked or told.slow or not whole):
-        blocks = _blocks(told)
-    if framing == "length" and (length is None or chunked) and told.declared is None:
-        framing = "chunked"
-    if http10 and framing == "chunked":
-        framing = "close"
-    if framing == "length":
-        headers["Content-Length"] = str(length if told.declared is None else told.declared)
-    elif framing == "chunked":
-        headers["Transfer-Encoding"] = "chunked"
-    else:
-        headers["Connection"] = "close"
-    phrase = HTTPStatus(told.code).phrase if told.code in HTTPStatus._value2member_map_ else "Unknown"
-    lines = [f"HTTP/1.1 {told.code} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
-    head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-    if told.path is not None and blocks is told.blocks:
+    blocks, length, headers = (
+        _compressed(told, client) if whole else (_blocks(told), told.length, told.headers)
+    )
+    framing = _framing(told, client, length)
+    head = _head(told, headers, framing, length)
+    if told.path is not None and framing == "length" and blocks is None:
         connection.sendall(head)
         with told.path.open("rb") as body:
             connection.sendfile(body)
-        return True
+        return told.declared is None
+    blocks = _blocks(told) if blocks is None else blocks
     if not whole:
         share = 0.5 if told.cut is None else told.cut
-        blocks = _first(blocks, int((length if length is not None else 2000) * share))
-    paces = _parts(blocks, length) if told.slow else blocks
-    parts = chain([head], _chunks(paces, ends=whole) if framing == "chunked" else paces)
+        blocks = _first(blocks, int((_UNKNOWN if length is None else length) * share))
     if told.slow:
-        for part in parts:
-            connection.sendall(part)
-            _pause(connection, told.slow / _SLOW_PARTS, stopping)
-    else:
-        for part in _coalesced(parts):
-            connection.sendall(part)
-    if told.hang == "in":
-        _hang(connection, stopping)
-    if told.reset:
-        _reset(connection)
-    if not whole:
-        raise Broken
+        blocks = _parts(blocks)
+    parts = chain([head], _chunks(blocks, ends=whole) if framing == "chunked" else blocks)
+    for part in parts if told.slow else _coalesced(parts):
+        connection.sendall(part)
+        _pause(told.slow / _SLOW_PARTS, stopping)
+    _break(connection, told, "in", stopping)
+    _break(connection, told, "after", stopping)
     return framing != "close" and told.declared is None
+
+
+def _break(
+    connection: socket.socket,
+    told: Answer,
+    where: Literal["before", "in", "after"],
+    stopping: threading.Event,
+) -> None:
+    """Break off, if this is where the answer does."""
+    if told.hang == where:
+        _hang(connection, stopping)
+    if told.reset == where:
+        _reset(connection)
+    if told.cut is not None and where == "in":
+        raise Broken
+
+
+def _compressed(told: Answer, client: Client) -> tuple[Iterable[bytes] | None, int | None, Mapping[str, str]]:
+    """Give body, length and headers, compressed where both sides want it; no body for a file sent as it is."""
+    small = told.length is not None and told.length < _GZIP_FROM
+    odd = told.plain or told.declared is not None or "Content-Encoding" in told.headers
+    if client.gzip and not small and not odd:
+        return (
+            _pressed(_blocks(told)),
+            None,
+            {**told.headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"},
+        )
+    return (None if told.path is not None and not told.slow else _blocks(told)), told.length, told.headers
+
+
+def _framing(told: Answer, client: Client, length: int | None) -> Literal["length", "chunked", "close"]:
+    """Choose how the end of the body is told."""
+    if told.declared is not None:
+        return "length"
+    framing = told.framing
+    if framing == "length" and (length is None or client.chunked):
+        framing = "chunked"
+    return "close" if framing == "chunked" and client.http10 else framing
+
+
+def _head(told: Answer, headers: Mapping[str, str], framing: str, length: int | None) -> bytes:
+    """Give the status line and the headers."""
+    ends = {
+        "length": f"Content-Length: {length if told.declared is None else told.declared}",
+        "chunked": "Transfer-Encoding: chunked",
+        "close": "Connection: close",
+    }[framing]
+    lines = [f"HTTP/1.1 {told.code} {phrase(told.code)}", f"Date: {formatdate(usegmt=True)}", ends]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def _blocks(told: Answer) -> Iterable[bytes]:
@@ -134,7 +155,7 @@ def _file(told: Answer) -> Iterator[bytes]:
                 yield block
 
 
-def _compressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def _pressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Compress block by block, at the level that costs least."""
     press = zlib.compressobj(1, zlib.DEFLATED, 31)
     for block in blocks:
@@ -178,18 +199,16 @@ def _first(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
             return
 
 
-def _parts(blocks: Iterable[bytes], length: int | None) -> Iterator[bytes]:
+def _parts(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Cut a body into ten parts."""
     body = b"".join(blocks)
-    size = max(-(-(length or len(body)) // _SLOW_PARTS), 1)
+    size = max(-(-len(body) // _SLOW_PARTS), 1)
     for start in range(0, len(body), size):
         yield body[start : start + size]
 
 
-def _pause(connection: socket.socket, seconds: float, stopping: threading.Event) -> None:
+def _pause(seconds: float, stopping: threading.Event) -> None:
     if seconds > 0 and stopping.wait(seconds):
-        raise Broken
-    if connection.fileno() < 0:
         raise Broken
 
 
@@ -218,7 +237,3 @@ def _unsent(connection: socket.socket) -> int:
         return 0
     count: int = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
     return count
-
-
-def _date() -> str:
-    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
