@@ -65,6 +65,13 @@ STEPS: Final = (
 _MODES: Final = {"private": (0o600, 0o700), "group": (0o640, 0o750)}
 
 
+def _mode_of(home: Path) -> Literal["private", "group"]:
+    """Give the mode that a folder was published with so far."""
+    with contextlib.suppress(OSError):
+        return "group" if home.stat().st_mode & 0o070 else "private"
+    return "private"
+
+
 def _nothing(_step: str) -> None:
     """Do nothing: the hook that an `Output` has unless given one."""
 
@@ -74,8 +81,10 @@ class Output:
 
     Args:
         folder: The folder; it is made when something is written.
-        mode: `private` (files 0600, folders 0700) or `group` (0640, 0750: for a service of the same group).
-        links: Whether stable paths are links; None: where the disk and the system allow them.
+        mode: `private` (files 0600, folders 0700) or `group` (0640, 0750: for a service of the same group);
+            None: as the folder is, and a new one private.
+        links: Whether stable paths are links; None: as they are, and in a new folder where the disk and the
+            system allow them.
         keep: How many generations are kept at least, the current one among them.
         keep_for: How long a generation is kept after another took its place.
         resume_within: How long the landed bodies of a run that failed are kept for the next one.
@@ -87,7 +96,7 @@ class Output:
         self,
         folder: Path | str,
         *,
-        mode: Literal["private", "group"] = "private",
+        mode: Literal["private", "group"] | None = None,
         links: bool | None = None,
         keep: int = 3,
         keep_for: timedelta = timedelta(hours=24),
@@ -96,7 +105,7 @@ class Output:
     ) -> None:
         self.folder = Path(folder).absolute()
         self.home = self.folder / HOME
-        self.file_mode, self.folder_mode = _MODES[mode]
+        self.file_mode, self.folder_mode = _MODES[mode or _mode_of(self.home)]
         self.keep = max(1, keep)
         self.keep_for = keep_for
         self.resume_within = resume_within

@@ -35,7 +35,7 @@ class StablePaths:
 
     Args:
         folder: The output folder.
-        links: Whether to use links; None finds out what the disk and the system allow.
+        links: Whether to use links; None goes on as before, and finds out for a new folder.
         folder_mode: The mode of folders made outside `.amoot/`.
         step: The publisher's hook.
     """
@@ -57,7 +57,9 @@ class StablePaths:
             # Windows cannot swap a link to a folder in one step, even for those who may make one.
             return False
         if self._allowed is None:
-            self._allowed = self._try_a_link()
+            pointer = self._home / "current"
+            before = os.path.lexists(pointer) and not pointer.is_symlink()
+            self._allowed = False if before and not self._wanted else self._try_a_link()
         if self._wanted and not self._allowed:
             raise OutputError(
                 f"{self.folder} allows no links: publish without them", subject=str(self.folder)
