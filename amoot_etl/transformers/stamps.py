@@ -1,0 +1,289 @@
+"""The portal's update stamps: naive Tehran time as text, made an instant, a day and a sorting key.
+
+`2025-10-21T11:03:41.96` is read at the speed of Arrow's own parser, fractions of any length cut to
+microseconds. What is not of that kind is read one distinct text at a time: an offset or a `Z` (then the instant
+is what counts, and the day is Tehran's), a Jalali date, a form that people type. 24:00:00 is the midnight that
+ends the day, as ISO 8601 has it.
+
+Tehran changed its clocks 70 times from 1935 to 2022. A time that came twice is taken for the earlier, one
+that never came (the hour after midnight when summer time began) for the moment of the change. The day is the
+one that was written, also then.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amoot_etl.transformers._arrow import DICTIONARY, Finding, decoded, series, strings
+from amoot_etl.transformers._dateforms import SENTINEL_DAY, Calendar, Note, State, Time, plain, read_plain
+from amoot_etl.transformers._datescan import scan
+from amoot_etl.transformers._days import FIRST_DAY, LAST_DAY, NO_DAY, days_to_text, distinct_days
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    from amoot_etl.transformers._days import Ints
+
+    Micros = npt.NDArray[np.int64]
+    Rows = npt.NDArray[np.int64]
+
+__all__ = ["NO_STAMP", "TEHRAN", "Stamps", "read_stamps", "read_update_times", "stamp_order"]
+
+TEHRAN: Final = pa.timestamp("us", "Asia/Tehran")
+NO_STAMP: Final = -(2**63)
+"""Stands for "no readable time" in an int64 array of microseconds."""
+_DAY: Final = 86_400_000_000
+_NAIVE: Final = pa.timestamp("us")
+_CHARACTERS: Final = 26
+"""Of `yyyy-mm-ddThh:mm:ss.ffffff`."""
+
+_OUTSIDE: Final = ("date_out_of_range", "outside 1178-1501 AP (1799-03-21 to 2123-03-20)")
+_TROUBLES: Final = {
+    State.INVALID: ("date_invalid", "no time that exists"),
+    State.OUTSIDE: _OUTSIDE,
+    State.AMBIGUOUS: ("date_ambiguous", "it can mean either of two days"),
+}
+
+
+class Stamps(NamedTuple):
+    """The update stamps of one chunk."""
+
+    updated_at: pa.Array
+    """`timestamp[us, Asia/Tehran]`."""
+    updated_date: pa.Array
+    """`date32`: the Tehran day."""
+    updated_date_jalali: pa.Array
+    """The same day as `1404/07/29`, `dictionary<int32, string>`."""
+    findings: list[Finding]
+
+
+class _Read(NamedTuple):
+    """Stamps, read."""
+
+    naive: Micros
+    """Microseconds on Tehran's clock since 1970-01-01, `NO_STAMP` for none."""
+    told: Rows
+    """Rows that told their offset, and so their very instant."""
+    instants: Micros
+    """Those instants, microseconds since 1970-01-01 UTC."""
+    troubles: list[tuple[str, Rows, str]]
+    """Rule, rows and detail."""
+
+
+def read_stamps(array: pa.Array, *, column: str = "updated_at", today: dt.date | None = None) -> Stamps:
+    """Read update stamps.
+
+    Args:
+        array: As received: `string`, or encoded strings.
+        column: Our column, for the findings.
+        today: The run's date, which gives a two-digit year its century; without it such a stamp is invalid.
+
+    Returns:
+        The instant and its Tehran day; null where there is none, with a finding unless the field was empty or
+        a sentinel.
+
+    >>> stamps = read_stamps(pa.array(["2025-10-21T11:03:41.96", "2022-03-22T00:30:00", "soon"]))
+    >>> [str(value) for value in stamps.updated_at.to_pylist()]
+    ['2025-10-21 11:03:41.960000+03:30', '2022-03-22 01:00:00+04:30', 'None']
+    >>> stamps.updated_date_jalali.to_pylist()
+    ['1404/07/29', '1401/01/02', None]
+    """
+    size = len(array)
+    if array.null_count == size:
+        return Stamps(pa.nulls(size, TEHRAN), pa.nulls(size, pa.date32()), pa.nulls(size, DICTIONARY), [])
+    texts = _texts(array)
+    read = _read(texts, today)
+    none = read.naive == NO_STAMP
+    mask = none if none.any() else None
+    days = _days_of(read.naive)
+    instants = _to_utc(read.naive, days)
+    instants[read.told] = read.instants
+    distinct, [slots] = distinct_days(days)
+    index = pa.array(slots, mask=mask)
+    return Stamps(
+        pa.array(instants, mask=mask).view(TEHRAN),
+        pa.array(days, mask=mask).view(pa.date32()),
+        pa.DictionaryArray.from_arrays(index, days_to_text(distinct), safe=False),
+        [Finding(column, rule, rows, texts.take(pa.array(rows)), told) for rule, rows, told in read.troubles],
+    )
+
+
+def stamp_order(array: pa.Array) -> Micros:
+    """Give a key by which the newer of two stamps can be told.
+
+    Args:
+        array: As received: `string`, or encoded strings.
+
+    Returns:
+        int64, microseconds on Tehran's clock; the smallest int64 for what is null or cannot be read.
+
+    >>> keys = stamp_order(pa.array(["2025-10-21T11:03:41.96", "2025-10-21T11:03:41.959", None]))
+    >>> keys.argmax(), keys.argmin()
+    (np.int64(0), np.int64(2))
+    """
+    if array.null_count == len(array):
+        return np.full(len(array), NO_STAMP, np.int64)
+    return _read(_texts(array), None).naive
+
+
+def read_update_times(values: pd.Series) -> pd.Series:
+    """Give naive Tehran times, as text, as real times.
+
+    Args:
+        values: `2025-10-21T11:03:41.96`, with or without a fraction, an offset, a `Z`; dates alone.
+
+    Returns:
+        Arrow `timestamp[us, Asia/Tehran]`; null for what cannot be read or lies outside 1178-1501 AP.
+
+    >>> import pandas as pd
+    >>> str(read_update_times(pd.Series(["2021-07-01T12:00:00", "2021-07-01T12:00:00Z"]))[1])
+    '2021-07-01 16:30:00+04:30'
+    """
+    return series(read_stamps(strings(values)).updated_at, values)
+
+
+def _texts(array: pa.Array) -> pa.Array:
+    array = decoded(array)
+    return array if array.type == pa.string() else pc.cast(array, pa.string())
+
+
+def _read(texts: pa.Array, today: dt.date | None) -> _Read:
+    """Read the stamps of a chunk: the usual ones all at once, each other text once."""
+    naive, odd = _parse(texts)
+    told: list[Rows] = [np.empty(0, np.int64)]
+    instants: list[Micros] = [np.empty(0, np.int64)]
+    troubled: dict[tuple[str, str], list[Rows]] = {}
+    if len(odd):
+        values = texts.take(pa.array(odd)).dictionary_encode()
+        places = values.indices.to_numpy()
+        order = np.argsort(places, kind="stable")
+        groups = np.split(odd[order], np.flatnonzero(np.diff(places[order])) + 1)
+        for text, rows in zip(values.dictionary.to_pylist(), groups, strict=True):
+            one = _read_one(text, today)
+            naive[rows] = one.naive
+            if one.instant is not None:
+                told.append(rows)
+                instants.append(np.full(len(rows), one.instant, np.int64))
+            if one.trouble is not None:
+                troubled.setdefault(one.trouble, []).append(rows)
+    told_rows, exact = np.concatenate(told), np.concatenate(instants)
+    naive[told_rows] = pc.local_timestamp(pa.array(exact).view(TEHRAN)).view(pa.int64()).to_numpy()
+    troubles = [(rule, np.sort(np.concatenate(rows)), why) for (rule, why), rows in troubled.items()]
+    return _Read(naive, told_rows, exact, troubles)
+
+
+def _parse(texts: pa.Array) -> tuple[Micros, Rows]:
+    """Read the usual stamps; give their times, `NO_STAMP` for the others, and the rows of those.
+
+    A null is no time and no oddity; whatever is out of range is looked at again, since it may be a sentinel.
+    """
+    times = _cast(texts)
+    naive: Micros = times.view(pa.int64()).fill_null(NO_STAMP).to_numpy(zero_copy_only=False).copy()
+    lost = (naive < FIRST_DAY * _DAY) | (naive >= (LAST_DAY + 1) * _DAY)
+    lost |= (naive >= SENTINEL_DAY * _DAY) & (naive < (SENTINEL_DAY + 1) * _DAY)
+    if not lost.any():
+        return naive, np.empty(0, np.int64)
+    odd = np.flatnonzero(lost & texts.is_valid().to_numpy(zero_copy_only=False))
+    naive[lost] = NO_STAMP
+    return naive, odd
+
+
+def _cast(texts: pa.Array) -> pa.Array:
+    """Give the usual stamps as `timestamp[us]`, null for all others."""
+    length = pc.max(pc.binary_length(texts)).as_py() or 0
+    if length <= _CHARACTERS:
+        return _cast_cut(texts, texts)
+    # Only digits may be cut off: a Z or an offset is what the time means.
+    cut = pc.utf8_slice_codeunits(texts, 0, _CHARACTERS)
+    tail = pc.utf8_slice_codeunits(texts, _CHARACTERS, length)
+    well = pc.or_(pc.equal(tail, ""), pc.ascii_is_decimal(tail))
+    return _cast_cut(texts, cut if pc.all(well).as_py() else pc.if_else(well, cut, None))
+
+
+def _cast_cut(texts: pa.Array, cut: pa.Array) -> pa.Array:
+    """Give what Arrow reads of an array; for one odd stamp it refuses the whole, so those are looked for then.
+
+    Args:
+        texts: The stamps as received.
+        cut: The same, cut to microseconds, null where that would change their meaning.
+    """
+    try:
+        return pc.cast(cut, _NAIVE)
+    except pa.ArrowInvalid:
+        usual = pa.array(scan(texts, Calendar.GREGORIAN)[0] != NO_DAY)
+    usual = pc.and_(usual, pc.invert(pc.match_substring(texts, "/")))
+    return pc.cast(pc.if_else(usual, cut, None), _NAIVE)
+
+
+class _One(NamedTuple):
+    """One text, read."""
+
+    naive: int = NO_STAMP
+    instant: int | None = None
+    trouble: tuple[str, str] | None = None
+    """Rule and detail."""
+
+
+def _read_one(text: str, today: dt.date | None) -> _One:
+    """Read one stamp that has not the usual form."""
+    reading = read_plain(plain(text), Calendar.GREGORIAN, today)
+    if reading.state is not State.DAY or reading.day is None:
+        return _One(trouble=_TROUBLES.get(reading.state))
+    trouble = None
+    if reading.note & Note.TWO_DIGIT:
+        trouble = ("date_ambiguous", "the year has two digits: its century is a guess")
+    elif reading.note & Note.MISPLACED:
+        trouble = ("jalali_in_gregorian_field", "a Jalali date, read as one")
+    time = reading.time or Time(0, None)
+    naive = reading.day * _DAY + time.micros
+    if time.offset is None:
+        return _One(naive, None, trouble) if naive < (LAST_DAY + 1) * _DAY else _One(trouble=_OUTSIDE)
+    # Tehran's day may be the one before or after: on the very first and last nobody lives.
+    inside = FIRST_DAY < reading.day < LAST_DAY
+    return _One(naive, naive - time.offset * 60_000_000, trouble) if inside else _One(trouble=_OUTSIDE)
+
+
+def _days_of(naive: Micros) -> Ints:
+    """Give the days of times, `NO_DAY` for none."""
+    days = (naive // _DAY).astype(np.int32)
+    days[naive == NO_STAMP] = NO_DAY
+    return days
+
+
+def _to_utc(naive: Micros, days: Ints) -> Micros:
+    """Give the instants of times on Tehran's clock; of none, anything."""
+    offsets, changing = _offsets()
+    places = np.clip(days, FIRST_DAY, LAST_DAY) - FIRST_DAY
+    instants: Micros = naive - offsets[places]
+    rows = np.flatnonzero(changing[places] & (days != NO_DAY))
+    if len(rows):
+        instants[rows] = _localised(naive[rows])
+    return instants
+
+
+def _localised(naive: Micros) -> Micros:
+    times = pa.array(naive).view(_NAIVE)
+    local = pc.assume_timezone(times, "Asia/Tehran", ambiguous="earliest", nonexistent="latest")
+    instants: Micros = local.view(pa.int64()).to_numpy()
+    return instants
+
+
+@functools.cache
+def _offsets() -> tuple[Micros, npt.NDArray[np.bool_]]:
+    """Give Tehran's offset on each day from `FIRST_DAY` on, and which days are near a change of the clock.
+
+    Subtracting a number by day is many times faster than asking the time zone database row by row; only the
+    days on which, or beside which, the offset changes have to be asked about.
+    """
+    midnights = np.arange(FIRST_DAY - 1, LAST_DAY + 3, dtype=np.int64) * _DAY
+    offsets = midnights - _localised(midnights)
+    changes = offsets[1:] != offsets[:-1]
+    return offsets[1:-2], changes[:-2] | changes[1:-1]
