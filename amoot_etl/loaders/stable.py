@@ -77,7 +77,7 @@ class StablePaths:
         """
         for name in self._shown(names):
             path = self.folder / name
-            if os.path.lexists(path) and not self._ours(path):
+            if os.path.lexists(path) and not self.is_ours(path):
                 raise OutputError(
                     f"{path} is not ours and would be overwritten: move it away, or choose another folder",
                     subject=str(path),
@@ -205,11 +205,12 @@ class StablePaths:
         shown = (name.partition("/")[0] if links else name for name in names)
         return sorted(dict.fromkeys(shown), key=lambda name: name == MANIFEST)
 
-    def _ours(self, path: Path) -> bool:
+    def is_ours(self, path: Path) -> bool:
+        """Tell whether we put a path where it is: a link into `.amoot/`, or a file that a generation holds."""
         if path.is_symlink():
             return str(path.readlink()).startswith(f"{HOME}/")
         if path.is_dir():
-            return all(self._ours(inner) for inner in path.iterdir())
+            return all(self.is_ours(inner) for inner in path.iterdir())
         name = path.relative_to(self.folder).as_posix()
         current = sound_current(self.folder)
         if current is not None and not (self._home / "current").is_symlink() and name in current.names:
@@ -238,10 +239,10 @@ class StablePaths:
             if entry.name in names or entry.name == HOME:
                 continue
             if entry.is_symlink():
-                found += [path] if self._ours(path) else []
+                found += [path] if self.is_ours(path) else []
             elif entry.name == "changes" and entry.is_dir():
                 inner = [path / each.name for each in os.scandir(path) if f"changes/{each.name}" not in names]
-                found += [each for each in inner if self._ours(each)]
+                found += [each for each in inner if self.is_ours(each)]
             elif entry.is_file() and self._is_a_generation_s(path, entry.name):
                 found.append(path)
         return found

@@ -1,0 +1,125 @@
+"""Do the tables of a published set agree with each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from amoot_etl.loaders.generations import Generation
+
+    Ids: TypeAlias = npt.NDArray[np.int64]
+
+__all__ = ["REQUIRED", "check_tables"]
+
+REQUIRED: Final = ("contacts", "groups", "contact_groups", "issues", "calendar", "export_info")
+"""The tables of every published set."""
+
+
+def check_tables(generation: Generation) -> list[str]:
+    """Check that ids are unique, that keys lead somewhere, and that what tables count of each other is so.
+
+    Args:
+        generation: A set whose files are whole.
+
+    Returns:
+        What is wrong, a line each, beginning with the table; empty when nothing is.
+    """
+    problems: list[str] = []
+    if any(generation.entry(name) is None for name in REQUIRED):
+        return problems
+    contacts = _ids(generation, "contacts", "contact_id", problems)
+    groups = _ids(generation, "groups", "group_id", problems)
+    members = _ids(generation, "contact_groups", "contact_id", problems)
+    labels = _ids(generation, "contact_groups", "group_id", problems)
+    about = _ids(generation, "issues", "contact_id", problems, nulls=True)
+    contacts = _unique(contacts, "contacts", problems)
+    groups = _unique(groups, "groups", problems)
+    _within(members, contacts, "contact_groups: contact_id", "contacts", problems)
+    _within(labels, groups, "contact_groups: group_id", "groups", problems)
+    _within(about, contacts, "issues: contact_id", "contacts", problems)
+    if len(members) == len(labels):
+        order = np.lexsort((labels, members))
+        pairs = (np.diff(members[order]) == 0) & (np.diff(labels[order]) == 0)
+        if pairs.any():
+            problems.append(f"contact_groups: {int(pairs.sum())} pairs stand twice")
+        _check_group_counts(generation, labels, problems)
+    _check_info(generation, len(contacts), len(groups), problems)
+    _check_rules(generation, problems)
+    return problems
+
+
+def _column(generation: Generation, table: str, column: str) -> pa.ChunkedArray | None:
+    with pq.ParquetFile(generation.file(table)) as file:
+        return file.read([column])[column] if column in file.schema_arrow.names else None
+
+
+def _ids(generation: Generation, table: str, column: str, problems: list[str], *, nulls: bool = False) -> Ids:
+    values = _column(generation, table, column)
+    if values is None:
+        return np.empty(0, np.int64)
+    if values.null_count and not nulls:
+        problems.append(f"{table}: {column} is null in {values.null_count} rows")
+    ids: Ids = values.drop_null().to_numpy()
+    return ids
+
+
+def _unique(ids: Ids, table: str, problems: list[str]) -> Ids:
+    """Give the ids sorted and once each."""
+    once = np.unique(ids)
+    if len(once) != len(ids):
+        problems.append(f"{table}: {len(ids) - len(once)} ids stand more than once")
+    return once
+
+
+def _within(ids: Ids, known: Ids, what: str, table: str, problems: list[str]) -> None:
+    places = np.searchsorted(known, ids)
+    # Beyond the last known id there is none to compare with: such a place takes the last, which differs.
+    known = known if len(known) else np.array([np.iinfo(np.int64).min])
+    unknown = known[np.minimum(places, len(known) - 1)] != ids
+    if unknown.any():
+        problems.append(f"{what} of {int(unknown.sum())} rows is not in {table}")
+
+
+def _check_group_counts(generation: Generation, labels: Ids, problems: list[str]) -> None:
+    ids, told = _column(generation, "groups", "group_id"), _column(generation, "groups", "contacts_exported")
+    if ids is None or told is None:
+        return
+    present, counts = np.unique(labels, return_counts=True)
+    held = dict(zip(present.tolist(), counts.tolist(), strict=True))
+    for group, count in zip(ids.to_pylist(), told.to_pylist(), strict=True):
+        if count != held.get(group, 0):
+            problems.append(
+                f"groups: group {group} says {count} contacts, contact_groups has {held.get(group, 0)}"
+            )
+
+
+def _check_info(generation: Generation, contacts: int, groups: int, problems: list[str]) -> None:
+    with pq.ParquetFile(generation.file("export_info")) as file:
+        rows: list[dict[str, Any]] = file.read().to_pylist()
+    if len(rows) != 1:
+        problems.append(f"export_info: {len(rows)} rows, not one")
+        return
+    for name, expected in (("run_id", generation.run_id), ("contacts", contacts), ("groups", groups)):
+        if rows[0].get(name, expected) != expected:
+            problems.append(f"export_info: {name} is {rows[0][name]}, not {expected}")
+
+
+def _check_rules(generation: Generation, problems: list[str]) -> None:
+    told = generation.manifest.get("issues")
+    rules = _column(generation, "issues", "rule")
+    if not isinstance(told, dict) or rules is None:
+        return
+    held = {each["values"]: each["counts"] for each in pc.value_counts(rules).to_pylist()}
+    told = {rule: count for rule, count in told.items() if count}
+    problems += [
+        f"issues: {held.get(rule, 0)} rows of {rule}, the manifest says {told.get(rule, 0)}"
+        for rule in sorted({*held, *told})
+        if held.get(rule, 0) != told.get(rule, 0)
+    ]
