@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from amoot_etl.transformers._mobile_digits import DIGITS, skeleton
+from amoot_etl.transformers._digits import DIGITS, skeleton
 from amoot_etl.transformers._mobile_ranges import RANGES
 
 __all__ = ["BLOCKS", "KINDS", "OPERATORS", "UNLISTED_BLOCK", "One", "read_one"]

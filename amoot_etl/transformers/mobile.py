@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amoot_etl.transformers._arrow import Finding, decoded, series, strings
-from amoot_etl.transformers._mobile_digits import Ints, numbers, skeletons, ten_digits
+from amoot_etl.transformers._digits import Ints, numbers, skeletons, ten_digits
 from amoot_etl.transformers._mobile_one import BLOCKS, KINDS, OPERATORS, UNLISTED_BLOCK, One, read_one
 
 if TYPE_CHECKING:

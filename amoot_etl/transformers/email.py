@@ -1,0 +1,122 @@
+"""Read e-mail addresses: what cannot be seen is taken off, the domain is put in lower case.
+
+The part before the @ stays as it was typed, dots, tags and case included: only its own server knows what they
+mean. An address is valid when it has the common shape of RFC 5321 (no quotes, no comments, no bare host): a
+local part of at most 64 characters without dots at its edges or two in a row, and a domain of at least two
+labels of letters, digits and inner hyphens, the last of which is no number. Letters may be of any script. No
+name server is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amoot_etl.transformers._arrow import Finding, decoded, series, strings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["normalise_email", "read_email"]
+
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}"
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_PLAIN: Final = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-z]{{2,63}}$"
+"""Addresses that Arrow can tell to be valid and clean; their lengths are looked at apart."""
+
+_WIDE_ATOM: Final = r"[\w!#$%&'*+/=?^`{|}~-]+"
+_WIDE_LABEL: Final = r"[^\W_](?:[\w\u200c-]{0,61}[^\W_])?"
+_ADDRESS: Final = re.compile(
+    rf"({_WIDE_ATOM}(?:\.{_WIDE_ATOM})*)@((?:{_WIDE_LABEL}\.)+(?!\d+\Z){_WIDE_LABEL})\Z"
+)
+
+_LONGEST_LOCAL: Final = 64
+_LONGEST: Final = 254
+"""Octets of a local part and of an address, by RFC 5321."""
+
+_READABLE: Final[dict[int, str | None]] = {
+    **dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)]),
+    **dict.fromkeys([*range(9, 14), 0x85], " "),
+    **dict.fromkeys([0xAD, 0x640, 0x61C, 0x200B, 0x200D, 0x200E, 0x200F, 0x2060, 0xFEFF]),
+    **dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)]),
+    **{code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)},
+    **{zero + digit: str(digit) for zero in (0x660, 0x6F0) for digit in range(10)},
+}
+"""Invisible characters go, breaks and tabs are blanks, full-width ASCII and Persian digits become ASCII."""
+
+
+def _read_one(text: str) -> tuple[str | None, str | None]:
+    """Give an address, or what is wrong with it; neither when it is empty."""
+    bare = text.translate(_READABLE).strip().strip("\u200c")
+    if not bare.strip("-–—_.0 "):
+        return None, None
+    match = _ADDRESS.match(bare)
+    if match is None:
+        count = bare.count("@")
+        return (
+            None,
+            "no @" if count == 0 else "more than one @" if count > 1 else "not the shape of an address",
+        )
+    local, domain = match[1], match[2].lower()
+    address = f"{local}@{domain}"
+    if "_" in domain:
+        return None, "an underscore in the domain"
+    if len(local.encode()) > _LONGEST_LOCAL or len(address.encode()) > _LONGEST:
+        return None, "longer than an address may be"
+    return address, None
+
+
+def read_email(array: pa.Array, *, column: str = "email") -> tuple[pa.Array, list[Finding]]:
+    """Read a chunk of addresses.
+
+    Args:
+        array: `string` or `dictionary<int32, string>`, nulls allowed.
+        column: The name that findings carry.
+
+    Returns:
+        `string`, as long as `array`, null where there is no valid address; and findings of the rule
+        `email_invalid` with the texts as received. Blanks, dashes and the like, and 0 are empty: no issue.
+
+    >>> emails, findings = read_email(pa.array(["Sara.Rad@Example.COM", "sara.rad@", None]))
+    >>> emails.to_pylist(), findings[0].rows.tolist()
+    (['Sara.Rad@example.com', None, None], [1])
+    """
+    plain = decoded(array)
+    known = pc.and_(pc.match_substring_regex(plain, _PLAIN), pc.less_equal(pc.binary_length(plain), _LONGEST))
+    known = pc.and_(known, pc.less_equal(pc.find_substring(plain, "@"), _LONGEST_LOCAL))
+    suspect = pc.fill_null(pc.invert(known), fill_value=False)
+    rows = np.flatnonzero(suspect.to_numpy(zero_copy_only=False))
+    if not len(rows):
+        return plain, []
+    odd = plain.take(pa.array(rows)).dictionary_encode()
+    read = [_read_one(text) for text in odd.dictionary.to_pylist()]
+    addresses = pa.array([address for address, _ in read], pa.string()).take(odd.indices)
+    details = pa.array([detail for _, detail in read], pa.string()).take(odd.indices)
+    hit = np.flatnonzero(pc.is_valid(details).to_numpy(zero_copy_only=False))
+    broken, at = rows[hit], pa.array(hit)
+    findings = []
+    if len(hit):
+        findings.append(
+            Finding(column, "email_invalid", broken, plain.take(pa.array(broken)), details.take(at))
+        )
+    return pc.replace_with_mask(plain, suspect, addresses), findings
+
+
+def normalise_email(s: pd.Series) -> pd.Series:
+    """Give each address with its domain in lower case; null where there is no valid one.
+
+    Args:
+        s: Text of any dtype.
+
+    Returns:
+        Arrow-backed `string`, with the index and name of `s`.
+
+    >>> import pandas as pd
+    >>> normalise_email(pd.Series([" info@GMAIL.com", "gmail.com"])).tolist()
+    ['info@gmail.com', <NA>]
+    """
+    return series(read_email(strings(s))[0], s)
