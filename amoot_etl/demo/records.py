@@ -68,7 +68,7 @@ def stamp_text(moment: datetime) -> str:
     >>> stamp_text(datetime(2025, 10, 21, 11, 3, 41))
     '2025-10-21T11:03:41'
     """
-    whole = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    whole = moment.isoformat(timespec="seconds")
     fraction = f"{moment.microsecond // 10_000:02d}".rstrip("0")
     return f"{whole}.{fraction}" if fraction else whole
 

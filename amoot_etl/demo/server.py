@@ -192,9 +192,10 @@ class Portal:
 
     def wait(self) -> None:
         """Serve until the portal is stopped, or the program is interrupted."""
-        if self._thread is not None:
-            while self._thread.is_alive():
-                self._thread.join(0.5)  # a join without a limit would hold back Ctrl-C on Windows
+        thread = self._thread  # stop() forgets it
+        if thread is not None:
+            while thread.is_alive():
+                thread.join(0.5)  # a join without a limit would hold back Ctrl-C on Windows
 
     def _answer(self, method: str, fields: dict[str, str], token: str | None) -> Answer:
         """Decide on the answer to one request, faults included."""
