@@ -89,9 +89,9 @@ class Months(NamedTuple):
         Returns:
             int32, as long.
         """
-        slot = (year - self.first_year) * 12 + (month - 1)
-        good = (month >= 1) & (month <= 12) & (slot >= 0) & (slot < len(self.starts))
-        slot = np.where(good, slot, 0)
+        good = (year >= self.first_year) & (year < self.first_year + len(self.starts) // 12)
+        good &= (month >= 1) & (month <= 12)
+        slot = np.where(good, (year - self.first_year) * 12 + (month - 1), 0)
         days = self.starts[slot] + (day - 1)
         good &= (day >= 1) & (day <= self.lengths[slot]) & (days >= FIRST_DAY) & (days <= LAST_DAY)
         return np.where(good, days, np.int32(NO_DAY))
