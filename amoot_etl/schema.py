@@ -13,14 +13,19 @@ from typing import Final
 __all__ = [
     "CONTACT_FIELDS",
     "GROUP_FIELDS",
+    "RAW",
     "SCHEMA_VERSION",
     "TABLES",
+    "TRANSFORMS_VERSION",
     "UPDATE_FIELDS",
     "Column",
     "Table",
 ]
 
 SCHEMA_VERSION: Final = 1
+
+TRANSFORMS_VERSION: Final = 1
+"""Raised whenever the same records come out of the transformers differently: sync then exports anew."""
 
 CONTACT_FIELDS: Final = (
     "ID",
@@ -354,3 +359,14 @@ TABLES: Final = {
     table.name: table for table in (_CONTACTS, _GROUPS, _CONTACT_GROUPS, _ISSUES, _CALENDAR, _EXPORT_INFO)
 }
 """The published tables by name. With `--raw` a seventh, `contacts_raw`, holds every field as received."""
+
+RAW: Final = Table(
+    "contacts_raw",
+    "One row a contact, every field exactly as received.",
+    "مخاطبین (خام)",
+    (
+        *(Column(name, "string", f"{name} as received, as text.", name, (name,)) for name in CONTACT_FIELDS),
+        Column("extra", "string", "JSON object of fields that the portal does not document.", "سایر فیلدها"),
+    ),
+)
+"""The table that `--raw` adds."""

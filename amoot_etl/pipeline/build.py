@@ -1,0 +1,300 @@
+"""From landed listings to the tables of contacts and issues, in bounded memory and one pass.
+
+Workers take batches of landed segments: they parse, wait for their turn to enter the batch on the roll (in the
+order of the listings, which settles which record of a contact counts), clean what counts, and hand it on. One
+writer takes the clean batches in that same order.
+
+A contact's groups are known once every listing has been read. With at most one group that has contacts they are
+known at once and each batch is written as it comes; otherwise clean batches wait in a spool on disk. Whatever turns
+out untrue on the way (a download that starts over, a record replaced by a newer one after it was written) raises
+`StartOver`, and the tables are built anew from what has landed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amoot_etl.errors import UnexpectedAnswer
+from amoot_etl.extractors.body import LITERALS, Raw, usable_ids
+from amoot_etl.extractors.contacts import contact_reader
+from amoot_etl.pipeline.fetch import Listing, StartOver
+from amoot_etl.pipeline.memberships import Memberships
+from amoot_etl.pipeline.roll import Admission, Entries, Roll
+from amoot_etl.pipeline.sink import Batch, Sink
+from amoot_etl.transformers.contacts import clean_table
+from amoot_etl.transformers.stamps import stamp_order
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from amoot_etl.extractors.landing import Segment
+
+__all__ = ["Build", "Tally"]
+
+_BATCH_BYTES: Final = 24 << 20
+_ACTIVE: Final = pa.array(["true", "1"])
+_WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one listing held."""
+
+    group_id: int
+    received: int = 0
+    distinct: int = 0
+    active: int = 0
+    """Distinct contacts that are active."""
+    unreadable: list[str] = field(default_factory=list)
+    repeated: Counter[int] = field(default_factory=Counter)
+    """Contacts that stood in it more than once: how many times too often."""
+
+
+class _Prepared(NamedTuple):
+    """A batch that has been parsed."""
+
+    table: pa.Table
+    entries: Entries
+    unreadable: list[tuple[int, str]]
+
+
+class Build:
+    """One attempt at the tables.
+
+    Args:
+        listings: The listings, in order.
+        titles: Group to its clean title.
+        sink: Where clean batches go.
+        today: The run's date in Tehran.
+        watch: Told of the records received so far.
+    """
+
+    def __init__(
+        self,
+        listings: Sequence[Listing],
+        titles: dict[int, str | None],
+        sink: Sink,
+        *,
+        today: dt.date,
+        watch: Callable[[int], None] | None = None,
+    ) -> None:
+        self.roll = Roll()
+        self.memberships = Memberships(titles)
+        self.tallies = [Tally(listing.group_id) for listing in listings]
+        self.loose_unreadable: list[str] = []
+        """Records fetched by themselves that had no usable ID."""
+        self._listings = listings
+        self._titles = titles
+        self._sink = sink
+        self._today = today
+        self._watch = watch
+        self._reader = contact_reader()
+        self._local = threading.local()
+        self._turn = threading.Condition()
+        self._next = 0
+        self._batches = 0
+        self._received = 0
+
+    def read(self) -> None:
+        """Read every listing.
+
+        Raises:
+            StartOver: What was written is not true any more.
+            AmootError: A download failed, or a body was not what the portal documents.
+        """
+        pending: deque[Future[Batch]] = deque()
+        with ExitStack() as stack:
+            pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="amoot-clean")
+            stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+            stack.callback(self._open_gate)
+            for items in self._items():
+                pending.append(pool.submit(self._process, self._batches, items))
+                self._batches += 1
+                # Finished batches wait in memory: no more of them than workers.
+                while len(pending) > _WORKERS or (pending and pending[0].done()):
+                    self._sink.put(pending.popleft().result())
+            while pending:
+                self._sink.put(pending.popleft().result())
+
+    def add(self, raws: Sequence[Raw], number: int) -> None:
+        """Read contacts that were fetched by themselves.
+
+        Args:
+            raws: Their records.
+            number: Which round of such contacts it is, from 1.
+        """
+        items = [(-number, raw) for raw in raws]
+        self._sink.put(self._process(self._batches, items))
+        self._batches += 1
+
+    def strike(self, contacts: npt.NDArray[np.int64]) -> None:
+        """Take contacts out that the portal says are gone."""
+        self._sink.replace(self.roll.strike(contacts))
+
+    def settle(self) -> None:
+        """Leave no membership of a contact that is not there."""
+        self.memberships.keep(self.roll.ids())
+
+    # Inside
+
+    def _items(self) -> Iterator[list[tuple[int, Segment | Raw]]]:
+        """Group what has landed into batches: segments of one or more listings, or chunks of a stream."""
+        batch: list[tuple[int, Segment | Raw]] = []
+        size = 0
+        for number, listing in enumerate(self._listings):
+            if listing.torn:
+                for raw in self._reader.read_carefully(listing.wait()):
+                    yield [(number, raw)]
+                continue
+            for segment in listing.segments():
+                if not segment.cut:
+                    # Its stream can only be read to the end once it is whole, which it is: it lands last.
+                    if batch:
+                        yield batch
+                        batch, size = [], 0
+                    for raw in self._reader.read_carefully([segment]):
+                        yield [(number, raw)]
+                    continue
+                batch.append((number, segment))
+                size += segment.path.stat().st_size
+                if size >= _BATCH_BYTES:
+                    yield batch
+                    batch, size = [], 0
+            following = self._listings[number + 1] if number + 1 < len(self._listings) else None
+            if batch and following is not None and not following.landed:
+                # Work with what is there rather than wait for the network.
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _process(self, number: int, items: Sequence[tuple[int, Segment | Raw]]) -> Batch:
+        with self._in_turn(number) as enter:
+            prepared = self._prepare(items)
+            enter()
+            admission = self.roll.admit(number, prepared.entries)
+            self._tell(prepared, admission)
+        table, entries = prepared.table, prepared.entries
+        if not admission.keep.all():
+            table = table.filter(pa.array(admission.keep))
+        clean = clean_table(table, today=self._today)
+        kept = admission.keep
+        return Batch(number, clean, table, entries.ids[kept], entries.listings[kept], admission.replaced)
+
+    @contextmanager
+    def _in_turn(self, number: int) -> Iterator[Callable[[], None]]:
+        """Let a block wait for its turn by calling what it is given; the turn passes on however it ends."""
+
+        def enter() -> None:
+            with self._turn:
+                self._turn.wait_for(lambda: self._next >= number)
+
+        try:
+            yield enter
+        finally:
+            enter()
+            with self._turn:
+                self._next = max(self._next, number + 1)
+                self._turn.notify_all()
+
+    def _open_gate(self) -> None:
+        """Let everybody through: the attempt is over."""
+        with self._turn:
+            self._next = 1 << 62
+            self._turn.notify_all()
+
+    def _prepare(self, items: Sequence[tuple[int, Segment | Raw]]) -> _Prepared:
+        tables: list[pa.Table] = []
+        listings: list[npt.NDArray[np.int32]] = []
+        unreadable: list[tuple[int, str]] = []
+        for number, item in items:
+            for raw in self._raws(number, item):
+                tables.append(raw.table)
+                listings.append(np.full(raw.table.num_rows, number, np.int32))
+                unreadable += [(number, text) for text in raw.unreadable]
+        table = _joined(tables)
+        ids = usable_ids(table.column("ID"))
+        if ids is None:
+            raise AssertionError("the reader gave a record without a usable ID")
+        entries = Entries(
+            ids,
+            stamp_order(_one(table.column("UpdateDateTime"))),
+            self._contents(table),
+            np.concatenate(listings) if listings else np.empty(0, np.int32),
+            pc.is_in(table.column("Active"), _ACTIVE).to_numpy(),
+        )
+        return _Prepared(table, entries, unreadable)
+
+    def _raws(self, number: int, item: Segment | Raw) -> Sequence[Raw]:
+        if isinstance(item, Raw):
+            return [item]
+        try:
+            return self._reader.read(item)
+        except UnexpectedAnswer:
+            listing = self._listings[number]
+            listing.torn = True
+            raise StartOver(f"a record of the listing of {listing.group_id} was cut in two") from None
+
+    def _contents(self, table: pa.Table) -> npt.NDArray[np.uint64]:
+        """Give each record's fingerprint; ContactGroupID differs from answer to answer and says nothing."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = duckdb.connect(config={"threads": 1})
+        names = sorted(name for name in table.column_names if name not in {"ContactGroupID", LITERALS})
+        columns = ", ".join('"{}"'.format(name.replace('"', '""')) for name in names)
+        connection.register("batch", table)
+        hashes = connection.sql(f"SELECT hash({columns}) AS content FROM batch").to_arrow_table()  # noqa: S608 - quoted names
+        connection.unregister("batch")
+        numbers: npt.NDArray[np.uint64] = hashes.column(0).to_numpy()
+        return numbers
+
+    def _tell(self, prepared: _Prepared, admission: Admission) -> None:
+        """Enter a batch into the tallies and the memberships."""
+        entries, first = prepared.entries, admission.first_in_listing
+        for number in np.unique(entries.listings).tolist():
+            here = entries.listings == number
+            if number < 0:
+                continue
+            tally = self.tallies[number]
+            tally.received += int(here.sum())
+            new = here & first
+            tally.distinct += int(new.sum())
+            tally.active += int((new & entries.active).sum())
+            tally.repeated.update(entries.ids[here & ~first].tolist())
+            if tally.group_id in self._titles:
+                self.memberships.add(tally.group_id, entries.ids[new])
+        for number, text in prepared.unreadable:
+            if number < 0:
+                self.loose_unreadable.append(text)
+                continue
+            self.tallies[number].received += 1
+            self.tallies[number].unreadable.append(text)
+        self._received += len(entries.ids) + len(prepared.unreadable)
+        if self._watch:
+            self._watch(self._received)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Give tables as one whose columns are single arrays; a field that some lack is null there."""
+    if not tables:
+        return contact_reader().gather([]).table
+    table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
+    return table.combine_chunks()
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -1,0 +1,354 @@
+"""Collect a whole address book: list, build, prove, and list again where the portal moved meanwhile."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from amoot_etl import errors
+from amoot_etl.extractors.contacts import ALL, NO_LABEL, contact_reader
+from amoot_etl.extractors.groups import Group, fetch_groups
+from amoot_etl.loaders.parquet import ParquetTarget
+from amoot_etl.pipeline.build import Build
+from amoot_etl.pipeline.fetch import Fetch, StartOver
+from amoot_etl.pipeline.prove import compare, few, fetch_each, fetch_updates, not_asked
+from amoot_etl.pipeline.sink import DirectSink, Sink, SpoolSink, Tables
+from amoot_etl.pipeline.tables import GroupFacts, count_active, late_issues, write_beside
+from amoot_etl.transformers.text import clean
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections import Counter
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from amoot_etl.client import Client
+    from amoot_etl.extractors.body import Raw
+    from amoot_etl.loaders.contract import RunFacts, Written
+
+__all__ = ["Collected", "Collector", "Progress", "Proof"]
+
+_log = logging.getLogger("amoot_etl.export")
+
+_ROUNDS: Final = 2
+_ATTEMPTS: Final = 8
+
+
+class Progress(NamedTuple):
+    """How far a run has come."""
+
+    listings: int
+    listings_landed: int
+    records: int
+    bytes: int
+    expected: int | None
+    """Records to come in all, by the portal's counts, where it told them."""
+
+
+@dataclass(slots=True)
+class Proof:
+    """What comparing with `ContactListUpdates` showed."""
+
+    proved: bool = False
+    why: str = ""
+    fetched: int = 0
+    """Contacts that were missing or had moved, and were fetched by themselves."""
+    unsettled: int = 0
+    """Contacts that are still missing or newer in the portal."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it for the manifest."""
+        words = {"state": "proved"} if self.proved else {"state": "not proved", "why": self.why}
+        return {**words, "fetched": self.fetched, "unsettled": self.unsettled}
+
+
+class _Patch(NamedTuple):
+    """Contacts fetched by themselves, and contacts found gone."""
+
+    raws: list[Raw]
+    gone: list[int]
+
+
+class _ListAgain(Exception):  # noqa: N818 - a turn of the road, not a fault
+    """The portal changed so much meanwhile that listing again is cheaper, or a group is gone."""
+
+
+@dataclass(slots=True)
+class Collected:
+    """A whole set, written as Parquet, and what is known of it."""
+
+    written: tuple[Written, ...]
+    groups: list[GroupFacts]
+    proof: Proof
+    finished_at: dt.datetime
+    received: int
+    contacts: int
+    unreadable: int
+    rules: Counter[str]
+    listings: list[dict[str, Any]]
+    unlisted_groups: tuple[int, ...]
+    warnings: list[str] = field(default_factory=list)
+
+
+class Collector:
+    """One run's collecting.
+
+    Args:
+        client: A connection to the portal.
+        landing: Where bodies land and batches wait; private, and removed after the run.
+        folder: Where the Parquet files go.
+        run: What the files say about the run.
+        today: The run's date in Tehran.
+        now: Gives the time.
+        only: Groups to take; none means the whole account.
+        raw: Whether `contacts_raw` is wanted.
+        compression: Of the Parquet files.
+        info: The columns of `export_info` that are known before the data.
+        watch: Told how far the run has come.
+    """
+
+    def __init__(  # noqa: PLR0913 - what one run needs to know
+        self,
+        client: Client,
+        *,
+        landing: Path,
+        folder: Path,
+        run: RunFacts,
+        today: dt.date,
+        now: Callable[[], dt.datetime],
+        only: Sequence[int] = (),
+        raw: bool = False,
+        compression: str = "zstd",
+        info: Mapping[str, Any],
+        watch: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._landing = landing
+        self._folder = folder
+        self._run = run
+        self._today = today
+        self._now = now
+        self._only = tuple(dict.fromkeys(only))
+        self._raw = raw
+        self._compression = compression
+        self._info = dict(info)
+        self._watch = watch
+        self._groups: list[Group] = []
+        self._patches: list[_Patch] = []
+        self._proof: Proof | None = None
+        self._may_list_again = True
+
+    def collect(self) -> Collected:
+        """List everything and write its tables.
+
+        Raises:
+            SettingsError: A group that was asked for does not exist.
+            CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
+        """
+        for attempt in range(_ROUNDS + 1):
+            self._groups = self._wanted(fetch_groups(self._client))
+            self._patches, self._proof = [], None
+            folder = self._landing / f"listings-{attempt + 1}"
+            folder.mkdir(mode=0o700)
+            try:
+                return self._build(Fetch(self._client, self._listings(), folder), folder)
+            except errors.NotFound as error:
+                if attempt == _ROUNDS:
+                    raise
+                _log.info("listing again: %s", error)
+            except _ListAgain as turn:
+                _log.info("listing again: %s", turn)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _wanted(self, groups: list[Group]) -> list[Group]:
+        if not self._only:
+            return groups
+        known = {group.group_id: group for group in groups}
+        for group_id in self._only:
+            if group_id not in known:
+                raise errors.SettingsError(
+                    f"there is no group {group_id}: `amoot-etl groups` lists them", subject="group"
+                )
+        return [known[group_id] for group_id in self._only]
+
+    def _listings(self) -> list[int]:
+        ids = [group.group_id for group in self._groups]
+        if self._only:
+            return ids
+        return [*ids, NO_LABEL] if ids else [ALL]
+
+    def _build(self, fetch: Fetch, folder: Path) -> Collected:
+        """Build until an attempt holds."""
+        # With one group that has contacts, who is in which group is known from the first batch on.
+        direct = sum(group.contacts_count != 0 for group in self._groups) <= 1
+        for attempt in range(_ATTEMPTS):
+            spool = folder / f"spool-{attempt + 1}"
+            spool.mkdir(mode=0o700)
+            try:
+                with ParquetTarget(self._folder, self._run, compression=self._compression) as target:
+                    return self._attempt(fetch, target, spool, direct=direct)
+            except StartOver as turn:
+                _log.info("building anew: %s", turn.why)
+                direct = False
+        raise errors.PortalUnavailable(
+            "ContactList: the portal's listings kept changing: try again later", subject="ContactList"
+        )
+
+    def _attempt(self, fetch: Fetch, target: ParquetTarget, spool: Path, *, direct: bool) -> Collected:
+        titles = {group.group_id: clean(group.title or "") or None for group in self._groups}
+        tables = Tables(target, raw=self._raw)
+        sink: Sink = (
+            DirectSink(tables, [titles.get(listing.group_id) for listing in fetch.listings])
+            if direct
+            else SpoolSink(tables, spool, raw=self._raw)
+        )
+        build = Build(fetch.listings, titles, sink, today=self._today, watch=self._watcher(fetch))
+        build.read()
+        for number, patch in enumerate(self._patches, 1):
+            _apply(build, patch, number)
+        proof = self._prove(build)
+        build.settle()
+        finished_at = self._now()
+        facts = self._group_facts(build, titles)
+        sink.finish(build.memberships)
+        tables.close_contacts()
+        for chunk in late_issues(tables, build, self._folder / "contacts.parquet"):
+            tables.write_issues(chunk)
+        tables.issues.close()
+        info = {
+            **self._info,
+            "finished_at": finished_at,
+            "contacts": tables.contacts_written,
+            "groups": len(facts),
+        }
+        write_beside(target, facts, build, {name: info[name] for name in _INFO})
+        target.close()
+        return self._collected(build, tables, target, facts, proof, finished_at)
+
+    def _collected(  # noqa: PLR0913 - the pieces of one result
+        self,
+        build: Build,
+        tables: Tables,
+        target: ParquetTarget,
+        facts: list[GroupFacts],
+        proof: Proof,
+        finished_at: dt.datetime,
+    ) -> Collected:
+        unreadable = sum(len(tally.unreadable) for tally in build.tallies) + len(build.loose_unreadable)
+        fetched = sum(raw.received for patch in self._patches for raw in patch.raws)
+        tallies = {tally.group_id: tally for tally in build.tallies}
+        warnings = [
+            f"group {fact.group.group_id}: the portal counts {fact.group.contacts_count} contacts "
+            f"and lists {tallies[fact.group.group_id].distinct}"
+            for fact in facts
+            if not fact.reconciled
+        ]
+        return Collected(
+            written=target.written,
+            groups=facts,
+            proof=proof,
+            finished_at=finished_at,
+            received=sum(tally.received for tally in build.tallies) + fetched,
+            contacts=tables.contacts_written,
+            unreadable=unreadable,
+            rules=tables.rules,
+            listings=[
+                {
+                    "group_id": tally.group_id,
+                    "received": tally.received,
+                    "distinct": tally.distinct,
+                    "active": tally.active,
+                    "unreadable": len(tally.unreadable),
+                    "how": "listed",
+                }
+                for tally in build.tallies
+            ],
+            unlisted_groups=tuple(
+                fact.group.group_id
+                for fact in facts
+                if fact.group.contacts_count and not tallies[fact.group.group_id].received
+            ),
+            warnings=warnings,
+        )
+
+    def _group_facts(self, build: Build, titles: Mapping[int, str | None]) -> list[GroupFacts]:
+        """Compare the portal's counts with what was listed; ask again before calling a count wrong."""
+        tallies = {tally.group_id: tally for tally in build.tallies}
+
+        def reconciled(group: Group) -> bool:
+            tally = tallies[group.group_id]
+            return group.contacts_count in (tally.distinct, tally.distinct + len(tally.unreadable))
+
+        groups = self._groups
+        if not all(reconciled(group) for group in groups):
+            newer = {group.group_id: group for group in fetch_groups(self._client)}
+            groups = [newer.get(group.group_id, group) for group in groups]
+        return [
+            GroupFacts(group, titles[group.group_id], *count_active(build, group.group_id), reconciled(group))
+            for group in groups
+        ]
+
+    def _prove(self, build: Build) -> Proof:
+        """Compare with the portal's list of changes, and fetch what it shows to be missing or newer."""
+        proof = self._proof = self._proof or Proof()
+        while True:
+            try:
+                gap = compare(fetch_updates(self._client, self._landing), build.roll)
+            except (errors.CredentialsError, errors.PortalUnavailable, errors.UnexpectedAnswer) as error:
+                proof.why = not_asked(error)
+                return proof
+            wanted = gap.moved if self._only else gap.ids
+            proof.unsettled = len(wanted)
+            if not len(wanted) or len(self._patches) >= _ROUNDS:
+                break
+            if not few(len(wanted), build.roll.size):
+                if self._may_list_again:
+                    self._may_list_again = False
+                    raise _ListAgain(f"{len(wanted)} contacts are missing or newer in the portal")
+                break
+            try:
+                fetched = fetch_each(self._client, wanted.tolist())
+            except errors.CredentialsError as error:
+                proof.why = not_asked(error)
+                return proof
+            proof.fetched += len(fetched.records)
+            patch = _Patch([contact_reader().gather(fetched.records)], fetched.gone)
+            # Remembered before it is applied: applying may start the build over.
+            self._patches.append(patch)
+            _apply(build, patch, len(self._patches))
+        proof.proved = not (self._only or proof.unsettled or gap.unmentioned)
+        if self._only:
+            proof.why = "only some groups were asked for"
+        elif proof.unsettled:
+            proof.why = f"{proof.unsettled} contacts are missing or newer in the portal"
+        elif gap.unmentioned:
+            proof.why = f"the portal's list does not mention {gap.unmentioned} of the contacts"
+        return proof
+
+    def _watcher(self, fetch: Fetch) -> Callable[[int], None] | None:
+        watch = self._watch
+        if watch is None:
+            return None
+        counts = [group.contacts_count for group in self._groups]
+        expected = sum(count or 0 for count in counts) if counts else None
+
+        def tell(records: int) -> None:
+            landed = [listing for listing in fetch.listings if listing.landed]
+            size = sum(listing.received_bytes for listing in landed)
+            watch(Progress(len(fetch.listings), len(landed), records, size, expected))
+
+        return tell
+
+
+_INFO: Final = (
+    "run_id", "mode", "finished_at", "base_url", "contacts", "groups", "tool_version", "schema_version",
+)  # fmt: skip
+
+
+def _apply(build: Build, patch: _Patch, number: int) -> None:
+    import numpy as np  # noqa: PLC0415 - a type of one call
+
+    build.add(patch.raws, number)
+    if patch.gone:
+        build.strike(np.array(sorted(patch.gone), np.int64))

@@ -1,0 +1,169 @@
+"""Download listings side by side, and give their segments in order as they land.
+
+Threads fetch the listings in the order they are wanted, a bounded number at a time. The reader takes segments in
+that order while later ones are still coming in. A download that fails after some of its segments were taken
+starts that listing over, and the reader is told so by `StartOver`: what it built is no longer true.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+from amoot_etl.extractors.landing import Landing, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from amoot_etl.client import Client
+
+__all__ = ["Fetch", "Listing", "StartOver"]
+
+
+class StartOver(Exception):  # noqa: N818 - a turn of the road, not a fault
+    """What was built so far is not what the portal tells; build anew from what has landed."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Listing:
+    """One listing on its way to disk.
+
+    Args:
+        group_id: The group; 0 for all contacts, -1 for those without a label.
+        folder: Where its bodies land, an attempt a folder.
+    """
+
+    def __init__(self, group_id: int, folder: Path) -> None:
+        self.group_id = group_id
+        self.torn = False
+        """Whether a cut went through a record, so that only a stream can read it."""
+        self.received_bytes = 0
+        self._folder = folder
+        self._changed = threading.Condition()
+        self._segments: list[Segment] = []
+        self._attempt = 0
+        self._taken = 0
+        self._done = False
+        self._error: BaseException | None = None
+
+    def landing(self) -> Landing:
+        """Begin an attempt."""
+        with self._changed:
+            self._attempt += 1
+            self._segments = []
+            folder = self._folder / f"{self.group_id}-{self._attempt}"
+            self._changed.notify_all()
+        folder.mkdir(parents=True, mode=0o700)
+        return Landing("ContactList", folder, on_segment=self._announce)
+
+    def succeed(self, segments: list[Segment]) -> None:
+        """Say that the whole body has landed."""
+        with self._changed:
+            self._segments = segments
+            self._done = True
+            self.received_bytes = sum(segment.path.stat().st_size for segment in segments)
+            self._changed.notify_all()
+
+    def fail(self, error: BaseException) -> None:
+        """Say that it never will."""
+        with self._changed:
+            self._error = error
+            self._changed.notify_all()
+
+    @property
+    def landed(self) -> bool:
+        """Whether the whole body is on disk."""
+        return self._done
+
+    def wait(self) -> list[Segment]:
+        """Wait for the whole body and give its segments."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._done or self._error)
+            self._raise()
+            return list(self._segments)
+
+    def segments(self) -> Iterator[Segment]:
+        """Give the segments as they land.
+
+        Raises:
+            StartOver: An attempt failed after segments of it were given.
+            AmootError: The download failed for good.
+        """
+        with self._changed:
+            attempt = None
+            self._taken = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self.ready() or self._done or self._error)
+                self._raise()
+                if self._taken and attempt != self._attempt:
+                    raise StartOver(f"the listing of {self.group_id} had to be downloaded again")
+                if self._taken >= len(self._segments):
+                    return
+                attempt = self._attempt
+                segment = self._segments[self._taken]
+                self._taken += 1
+            yield segment
+
+    def ready(self) -> bool:
+        """Say whether the next segment is there already (or is no longer to come)."""
+        return self._taken < len(self._segments) or (self._taken > 0 and not self._segments)
+
+    def _raise(self) -> None:
+        if self._error:
+            raise self._error
+
+    def _announce(self, segment: Segment) -> None:
+        with self._changed:
+            self._segments.append(segment)
+            self._changed.notify_all()
+
+
+class Fetch:
+    """Downloads listings; a context manager that stops what is still running when left.
+
+    Args:
+        client: A connection to the portal.
+        group_ids: The listings wanted, in order.
+        folder: Where bodies land.
+    """
+
+    def __init__(self, client: Client, group_ids: Sequence[int], folder: Path) -> None:
+        self._client = client
+        self.listings = [Listing(group_id, folder) for group_id in group_ids]
+        self._waiting: queue.SimpleQueue[Listing] = queue.SimpleQueue()
+        for listing in self.listings:
+            self._waiting.put(listing)
+        # Daemons: a thread that hangs in the network must not keep an interrupted run alive.
+        count = min(client.settings.concurrency, len(self.listings))
+        for number in range(count):
+            threading.Thread(target=self._work, name=f"amoot-fetch-{number}", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                listing = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                segments = self._client.download(
+                    "ContactList", listing.landing, ContactGroupID=listing.group_id
+                )
+            except BaseException as error:  # noqa: BLE001 - told to the reader, who raises it
+                listing.fail(error)
+                self._stop(error)
+                return
+            listing.succeed(segments)
+
+    def _stop(self, error: BaseException) -> None:
+        """Let nothing more begin, and tell whoever waits for the rest."""
+        while True:
+            try:
+                self._waiting.get_nowait().fail(error)
+            except queue.Empty:
+                return

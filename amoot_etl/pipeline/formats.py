@@ -1,0 +1,78 @@
+"""The formats beside Parquet: made from the finished Parquet tables, so that all hold the same rows."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow.parquet as pq
+
+from amoot_etl.errors import SettingsError
+from amoot_etl.loaders.csv import CSV
+from amoot_etl.loaders.excel import EXCEL
+from amoot_etl.schema import RAW, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from amoot_etl.loaders.contract import Format, RunFacts, Written
+
+__all__ = ["FORMATS", "check_formats", "write_formats"]
+
+FORMATS: Final[dict[str, Format]] = {"csv": CSV, "xlsx": EXCEL}
+"""What `--format` offers beside Parquet, by name."""
+
+_ROWS: Final = 1 << 16
+_TABLES: Final = {**TABLES, RAW.name: RAW}
+
+
+def check_formats(names: Iterable[str]) -> None:
+    """Insist that every format is one of ours.
+
+    Raises:
+        SettingsError: One is not.
+
+    >>> check_formats(["cvs"])
+    Traceback (most recent call last):
+    amoot_etl.errors.SettingsError: there is no format cvs; did you mean csv?
+    """
+    for name in names:
+        if name not in FORMATS and name != "parquet":
+            near = difflib.get_close_matches(name, FORMATS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are parquet, {', '.join(FORMATS)}"
+            raise SettingsError(f"there is no format {name}; {hint}", subject="format")
+
+
+def write_formats(
+    names: Sequence[str],
+    folder: Path,
+    written: Iterable[Written],
+    run: RunFacts,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Written]:
+    """Write finished Parquet tables in other formats, beside them.
+
+    Args:
+        names: Formats.
+        folder: Where the files go.
+        written: The Parquet tables.
+        run: What the files say about the run.
+        options: Format to the options of its target.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    tables = [(_TABLES[file.table], file.path) for file in written]
+    others: list[Written] = []
+    for name in names:
+        kind = FORMATS[name]
+        with kind.target(folder, run, **(options or {}).get(name, {})) as target:
+            for table, path in tables:
+                if not kind.holds(table.name):
+                    continue
+                with target.open(table) as loader, pq.ParquetFile(path) as file:
+                    for batch in file.iter_batches(batch_size=_ROWS):
+                        loader.append(batch)
+        others += target.written
+    return others

@@ -1,0 +1,107 @@
+"""Who is in which group: what the listings say, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy.typing as npt
+
+__all__ = ["SEPARATOR", "Memberships"]
+
+SEPARATOR = " | "
+_CHUNK = 1 << 17
+
+
+class Memberships:
+    """Pairs of contact and group.
+
+    Args:
+        titles: Group to its clean title, or None for one without.
+    """
+
+    def __init__(self, titles: Mapping[int, str | None]) -> None:
+        self._groups = np.array(sorted(titles), np.int64)
+        self._titles = pa.array([titles[group] for group in self._groups.tolist()], pa.string())
+        self._parts: list[npt.NDArray[np.int64]] = []
+        self._places: list[int] = []
+        self._contacts = np.empty(0, np.int64)
+        self._group_of = np.empty(0, np.int32)
+        self._sorted = True
+
+    def add(self, group_id: int, contacts: npt.NDArray[np.int64]) -> None:
+        """Enter contacts of one group, each once."""
+        self._parts.append(contacts)
+        self._places.append(int(np.searchsorted(self._groups, group_id)))
+        self._sorted = False
+
+    def keep(self, contacts: npt.NDArray[np.int64]) -> None:
+        """Drop the memberships of contacts that are not among some rising IDs."""
+        self._settle()
+        kept = np.isin(self._contacts, contacts, assume_unique=False)
+        self._contacts, self._group_of = self._contacts[kept], self._group_of[kept]
+
+    def members(self, group_id: int) -> npt.NDArray[np.int64]:
+        """Give a group's contacts, rising."""
+        self._settle()
+        return self._contacts[self._group_of == np.searchsorted(self._groups, group_id)]
+
+    def titles_of(self, contacts: npt.NDArray[np.int64]) -> pa.DictionaryArray:
+        """Give each contact's titles by group, joined; null for one that is in no group.
+
+        >>> memberships = Memberships({7: "مشتری", 3: "VIP"})
+        >>> memberships.add(7, np.array([1, 2])); memberships.add(3, np.array([2]))
+        >>> memberships.titles_of(np.array([2, 1, 9])).to_pylist()
+        ['VIP | مشتری', 'مشتری', None]
+        """
+        self._settle()
+        starts = np.searchsorted(self._contacts, contacts, "left")
+        counts = np.searchsorted(self._contacts, contacts, "right") - starts
+        offsets = np.zeros(len(contacts) + 1, np.int64)
+        np.cumsum(counts, out=offsets[1:])
+        # Position of each membership of each contact: its start, and on from there.
+        places = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - starts, counts)
+        titles = self._titles.take(pa.array(self._group_of[places]))
+        named = titles.is_valid().to_numpy(zero_copy_only=False)
+        if not named.all():
+            owner = np.repeat(np.arange(len(contacts)), counts)[named]
+            np.cumsum(np.bincount(owner, minlength=len(contacts)), out=offsets[1:])
+            titles = titles.drop_null()
+        lists = pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), titles)
+        joined = pc.binary_join(lists, SEPARATOR)
+        empty = pa.array(offsets[1:] == offsets[:-1])
+        return pc.if_else(empty, pa.scalar(None, pa.string()), joined).dictionary_encode()
+
+    def chunks(self) -> Iterator[pa.Table]:
+        """Give the rows of `contact_groups`, by contact and group."""
+        self._settle()
+        for start in range(0, len(self._contacts), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            yield pa.table(
+                {"contact_id": self._contacts[part], "group_id": self._groups[self._group_of[part]]}
+            )
+
+    def _settle(self) -> None:
+        """Sort what was entered since the last look."""
+        if self._sorted:
+            return
+        contacts = np.concatenate([self._contacts, *self._parts])
+        groups = np.concatenate(
+            [
+                self._group_of,
+                *(
+                    np.full(len(part), place, np.int32)
+                    for part, place in zip(self._parts, self._places, strict=True)
+                ),
+            ]
+        )
+        self._parts, self._places = [], []
+        order = np.lexsort((groups, contacts))
+        self._contacts, self._group_of = contacts[order], groups[order]
+        self._sorted = True

@@ -1,0 +1,155 @@
+"""Prove that an export is complete: compare it with `ContactListUpdates`, contact by contact.
+
+The list may hold every contact or only recent ones, so it can show that something is missing, and never that
+something is gone. An empty list, or one that lacks contacts we hold, proves nothing and is no error.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from amoot_etl.errors import AmootError, CredentialsError, NotFound, PortalUnavailable, UnexpectedAnswer
+from amoot_etl.extractors.body import usable_ids
+from amoot_etl.extractors.careful import Record
+from amoot_etl.extractors.contacts import fetch_contact
+from amoot_etl.extractors.landing import Landing
+from amoot_etl.extractors.updates import update_reader
+from amoot_etl.transformers.stamps import stamp_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from amoot_etl.client import Client
+    from amoot_etl.pipeline.roll import Roll
+
+__all__ = ["Fetched", "Gap", "compare", "few", "fetch_each", "fetch_updates"]
+
+_METHOD: Final = "ContactListUpdates"
+
+
+class Updates(NamedTuple):
+    """The entries of `ContactListUpdates`, by ID."""
+
+    ids: npt.NDArray[np.int64]
+    stamps: npt.NDArray[np.int64]
+
+
+class Gap(NamedTuple):
+    """What a comparison showed."""
+
+    missing: npt.NDArray[np.int64]
+    """Contacts that the portal tells of and no listing held."""
+    moved: npt.NDArray[np.int64]
+    """Contacts that changed after they were listed."""
+    unmentioned: int
+    """Contacts that we hold and the list does not mention."""
+
+    @property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """The contacts to fetch, rising."""
+        return np.union1d(self.missing, self.moved)
+
+
+class Fetched(NamedTuple):
+    """What became of contacts that were asked for one by one."""
+
+    records: list[Record]
+    gone: list[int]
+    """The portal says that there is no such contact."""
+    unanswered: list[int]
+    """The portal would not say."""
+
+
+def fetch_updates(client: Client, folder: Path) -> Updates:
+    """Give the portal's list of changes, the newest entry of each contact.
+
+    Raises:
+        CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
+    """
+    attempt = 0
+
+    def landing() -> Landing:
+        nonlocal attempt
+        attempt += 1
+        place = folder / f"updates-{attempt}"
+        place.mkdir(parents=True, mode=0o700, exist_ok=True)
+        return Landing(_METHOD, place)
+
+    segments = client.download(_METHOD, landing, ContactGroupID=0)
+    ids: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
+    stamps: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
+    for raw in update_reader().read_all(segments):
+        numbers = usable_ids(raw.table.column("ID"))
+        if numbers is not None:
+            ids.append(numbers)
+            stamps.append(stamp_order(raw.table.column("UpdateDateTime").combine_chunks()))
+    for segment in segments:
+        segment.path.unlink()
+    all_ids, all_stamps = np.concatenate(ids), np.concatenate(stamps)
+    order = np.lexsort((all_stamps, all_ids))
+    all_ids, all_stamps = all_ids[order], all_stamps[order]
+    last = np.append(all_ids[1:] != all_ids[:-1], True)[: len(all_ids)]
+    return Updates(all_ids[last], all_stamps[last])
+
+
+def compare(updates: Updates, roll: Roll) -> Gap:
+    """Say what the list shows that the roll lacks."""
+    held, stamps = roll.find(updates.ids)
+    moved = held & (updates.stamps > stamps)
+    return Gap(updates.ids[~held], updates.ids[moved], roll.size - int(held.sum()))
+
+
+def few(count: int, contacts: int) -> bool:
+    """Say whether so many contacts may be asked for one by one; beyond that listing again is cheaper.
+
+    >>> few(20, 100), few(500, 10_000), few(500, 100_000)
+    (True, False, True)
+    """
+    return count <= max(50, min(1000, contacts // 100))
+
+
+def fetch_each(client: Client, ids: Iterable[int]) -> Fetched:
+    """Ask for contacts one by one, several at a time.
+
+    Raises:
+        CredentialsError: The token may not call `ContactGet`.
+        PortalUnavailable, UnexpectedAnswer: The portal kept failing.
+    """
+    fetched = Fetched([], [], [])
+    lock = threading.Lock()
+
+    def ask(contact_id: int) -> None:
+        try:
+            record = fetch_contact(client, contact_id)
+        except NotFound:
+            with lock:
+                fetched.gone.append(contact_id)
+        except PortalUnavailable as error:
+            if error.status != "Failed":
+                raise
+            with lock:
+                fetched.unanswered.append(contact_id)
+        else:
+            with lock:
+                fetched.records.append(record)
+
+    with ThreadPoolExecutor(client.settings.concurrency, thread_name_prefix="amoot-get") as pool:
+        list(pool.map(ask, ids))
+    fetched.records.sort(key=lambda record: int((record.text["ID"] or "0").split(".")[0]))
+    return fetched
+
+
+def not_asked(error: AmootError) -> str:
+    """Say in the manifest's words why the portal gave no list."""
+    if isinstance(error, CredentialsError):
+        return f"the token may not call {error.subject}"
+    if isinstance(error, PortalUnavailable | UnexpectedAnswer):
+        return f"{error.subject} did not answer ({error.status or 'another shape'})"
+    raise error

@@ -1,0 +1,213 @@
+"""The roll: which record of each contact counts, and where it was put.
+
+A contact may stand in several listings, and twice in one. The newest stamp wins, and on a tie the later answer. The
+roll holds one line of numbers a contact, in a few sorted runs that merge as they grow, so that a batch is looked up
+and entered without touching the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+__all__ = ["Admission", "Entries", "Roll"]
+
+_LINE = np.dtype(
+    [
+        ("stamp", np.int64),
+        ("content", np.uint64),
+        ("batch", np.int32),
+        ("listing", np.int32),
+        ("active", np.bool_),
+    ]
+)
+
+
+class Entries(NamedTuple):
+    """The records of one batch, as numbers."""
+
+    ids: npt.NDArray[np.int64]
+    stamps: npt.NDArray[np.int64]
+    """A key that rises with the record's own stamp."""
+    contents: npt.NDArray[np.uint64]
+    """A fingerprint of the record's values."""
+    listings: npt.NDArray[np.int32]
+    """The listing it came in; below 0 for a contact fetched by itself."""
+    active: npt.NDArray[np.bool_]
+
+
+class Admission(NamedTuple):
+    """What the roll decided about a batch."""
+
+    keep: npt.NDArray[np.bool_]
+    """Records that count so far."""
+    first_in_listing: npt.NDArray[np.bool_]
+    """Records that are the first of their contact in their listing: its memberships."""
+    replaced: dict[int, npt.NDArray[np.int64]]
+    """Batch to the contacts of which its record counts no longer."""
+
+
+class _Run:
+    """Lines sorted by ID."""
+
+    __slots__ = ("ids", "lines")
+
+    def __init__(self, ids: npt.NDArray[np.int64], lines: npt.NDArray[np.void]) -> None:
+        self.ids = ids
+        self.lines = lines
+
+    def find(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Give the positions in `ids` that this run holds, and their places in it."""
+        if not len(ids) or ids[0] > self.ids[-1] or ids[-1] < self.ids[0]:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        places = np.searchsorted(self.ids, ids)
+        places[places == len(self.ids)] = 0
+        found = np.flatnonzero(self.ids[places] == ids)
+        return found, places[found]
+
+    def merged(self, other: _Run) -> _Run:
+        """Give both runs as one."""
+        ids = np.concatenate((self.ids, other.ids))
+        lines = np.concatenate((self.lines, other.lines))
+        if self.ids[-1] < other.ids[0]:
+            return _Run(ids, lines)
+        order = np.argsort(ids, kind="stable")
+        return _Run(ids[order], lines[order])
+
+
+class Roll:
+    """Every contact met so far.
+
+    >>> roll = Roll()
+    >>> def entries(ids, stamps, listing):
+    ...     n = len(ids)
+    ...     return Entries(np.array(ids), np.array(stamps), np.arange(n).astype(np.uint64),
+    ...                    np.full(n, listing, np.int32), np.ones(n, bool))
+    >>> roll.admit(0, entries([5, 6], [10, 10], 0)).keep.tolist()
+    [True, True]
+    >>> admission = roll.admit(1, entries([6, 7], [9, 9], 1))
+    >>> admission.keep.tolist(), roll.size
+    ([False, True], 3)
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[_Run] = []
+        self.size = 0
+        """Contacts on the roll."""
+
+    def admit(self, batch: int, entries: Entries) -> Admission:
+        """Enter a batch and say which of its records count.
+
+        Args:
+            batch: Its number; batches come in order.
+            entries: Its records, in the order they were answered.
+        """
+        count = len(entries.ids)
+        keep = np.ones(count, bool)
+        first = np.ones(count, bool)
+        order = np.argsort(entries.ids, kind="stable")
+        ids = entries.ids[order]
+        if count and (ids[1:] == ids[:-1]).any():
+            order = _resolve(entries, order, keep, first)
+            ids = entries.ids[order]
+        lines = np.empty(len(order), _LINE)
+        lines["stamp"] = entries.stamps[order]
+        lines["content"] = entries.contents[order]
+        lines["batch"] = batch
+        lines["listing"] = entries.listings[order]
+        lines["active"] = entries.active[order]
+        known = np.zeros(len(ids), bool)
+        replaced: dict[int, list[npt.NDArray[np.int64]]] = {}
+        for run in self._runs:
+            found, places = run.find(ids)
+            if not len(found):
+                continue
+            known[found] = True
+            old, new = run.lines[places], lines[found]
+            first[order[found]] &= old["listing"] != new["listing"]
+            wins = (new["content"] != old["content"]) & (new["stamp"] >= old["stamp"])
+            keep[order[found[~wins]]] = False
+            for number in np.unique(old["batch"][wins]).tolist():
+                replaced.setdefault(number, []).append(ids[found[wins & (old["batch"] == number)]])
+            run.lines["listing"][places] = new["listing"]
+            run.lines[places[wins]] = new[wins]
+        self._enter(_Run(ids[~known], lines[~known]))
+        return Admission(keep, first, {number: np.concatenate(parts) for number, parts in replaced.items()})
+
+    def find(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Say which of some rising IDs are on the roll, and their stamps (0 for the others)."""
+        held = np.zeros(len(ids), bool)
+        stamps = np.zeros(len(ids), np.int64)
+        for run in self._runs:
+            found, places = run.find(ids)
+            held[found] = True
+            stamps[found] = run.lines["stamp"][places]
+        return held, stamps
+
+    def active(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Say which of some rising IDs are active contacts on the roll."""
+        active = np.zeros(len(ids), bool)
+        for run in self._runs:
+            found, places = run.find(ids)
+            active[found] = run.lines["active"][places]
+        return active
+
+    def strike(self, ids: npt.NDArray[np.int64]) -> dict[int, npt.NDArray[np.int64]]:
+        """Take contacts off the roll; give the batches that hold their records."""
+        struck: dict[int, list[npt.NDArray[np.int64]]] = {}
+        for number, run in enumerate(self._runs):
+            found, places = run.find(ids)
+            for batch in np.unique(run.lines["batch"][places]).tolist():
+                struck.setdefault(batch, []).append(ids[found[run.lines["batch"][places] == batch]])
+            if len(found):
+                stay = np.ones(len(run.ids), bool)
+                stay[places] = False
+                self._runs[number] = _Run(run.ids[stay], run.lines[stay])
+                self.size -= len(found)
+        self._runs = [run for run in self._runs if len(run.ids)]
+        return {batch: np.concatenate(parts) for batch, parts in struck.items()}
+
+    def ids(self) -> npt.NDArray[np.int64]:
+        """Give every ID, rising."""
+        if not self._runs:
+            return np.empty(0, np.int64)
+        return np.sort(np.concatenate([run.ids for run in self._runs]))
+
+    def _enter(self, run: _Run) -> None:
+        self.size += len(run.ids)
+        if not len(run.ids):
+            return
+        self._runs.append(run)
+        # Like carrying in addition: each line is merged a logarithmic number of times.
+        while len(self._runs) > 1 and len(self._runs[-2].ids) < 2 * len(self._runs[-1].ids):
+            last = self._runs.pop()
+            self._runs[-1] = self._runs[-1].merged(last)
+
+
+def _resolve(
+    entries: Entries,
+    order: npt.NDArray[np.int64],
+    keep: npt.NDArray[np.bool_],
+    first: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.int64]:
+    """Settle contacts that a batch holds more than once; give the order of those that count, by ID.
+
+    Args:
+        entries: The batch.
+        order: Its positions, by ID and then as answered.
+        keep: Set to False for records that lose.
+        first: Set to False for records whose contact stood in the same listing before.
+    """
+    by_listing = order[np.lexsort((order, entries.listings[order], entries.ids[order]))]
+    again = (entries.ids[by_listing[1:]] == entries.ids[by_listing[:-1]]) & (
+        entries.listings[by_listing[1:]] == entries.listings[by_listing[:-1]]
+    )
+    first[by_listing[1:][again]] = False
+    by_stamp = order[np.lexsort((order, entries.stamps[order], entries.ids[order]))]
+    loses = entries.ids[by_stamp[1:]] == entries.ids[by_stamp[:-1]]
+    keep[by_stamp[:-1][loses]] = False
+    return by_stamp[np.append(~loses, True)]

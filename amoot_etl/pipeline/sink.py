@@ -1,0 +1,233 @@
+"""Where clean batches go: straight into the tables, or into a spool until every contact's groups are known."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amoot_etl.pipeline.fetch import StartOver
+from amoot_etl.schema import CONTACT_FIELDS, RAW, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from amoot_etl.loaders.contract import Loader, Target
+    from amoot_etl.pipeline.memberships import Memberships
+    from amoot_etl.transformers.contacts import CleanedTable
+
+__all__ = ["Batch", "DirectSink", "Sink", "SpoolSink", "Tables"]
+
+
+class Batch(NamedTuple):
+    """A clean batch."""
+
+    number: int
+    clean: CleanedTable
+    raw: pa.Table
+    """The records that it was made of, as received."""
+    ids: npt.NDArray[np.int64]
+    listings: npt.NDArray[np.int32]
+    replaced: Mapping[int, npt.NDArray[np.int64]]
+    """Earlier batches, and the contacts of which this one holds a newer record."""
+
+
+class Tables:
+    """The tables that batches are written into, and what is learnt while writing.
+
+    Args:
+        target: The Parquet files of the run.
+        raw: Whether `contacts_raw` is written too.
+    """
+
+    def __init__(self, target: Target, *, raw: bool) -> None:
+        self._contacts: Loader = target.open(TABLES["contacts"])
+        self.issues: Loader = target.open(TABLES["issues"])
+        self._raw: Loader | None = target.open(RAW) if raw else None
+        self.contacts_written = 0
+        self.rules: Counter[str] = Counter()
+        self.unknown_fields: Counter[str] = Counter()
+        self._ids: list[npt.NDArray[np.int64]] = []
+        self._mobiles: list[npt.NDArray[np.int64]] = []
+
+    def write(
+        self, contacts: pa.Table, issues: pa.Table, raw: pa.Table | None, mobiles: npt.NDArray[np.int64]
+    ) -> None:
+        """Write one finished batch."""
+        self._contacts.append(contacts)
+        self.write_issues(issues)
+        if self._raw is not None and raw is not None:
+            self._raw.append(raw)
+        self.contacts_written += contacts.num_rows
+        self._ids.append(contacts.column("contact_id").to_numpy())
+        self._mobiles.append(mobiles)
+        extra = contacts.column("extra")
+        if extra.null_count < len(extra):
+            for text in extra.drop_null().to_pylist():
+                self.unknown_fields.update(json.loads(text))
+
+    def write_issues(self, issues: pa.Table) -> None:
+        """Write rows of issues."""
+        if issues.num_rows:
+            self.issues.append(issues)
+            for count in pc.value_counts(issues.column("rule")).to_pylist():
+                self.rules[count["values"]] += count["counts"]
+
+    def close_contacts(self) -> None:
+        """Finish the table of contacts; issues stay open for what only the whole can tell."""
+        self._contacts.close()
+        if self._raw is not None:
+            self._raw.close()
+
+    def shared_mobiles(self) -> dict[int, int]:
+        """Give the contacts whose number others have too, and how many share it."""
+        if not self._ids:
+            return {}
+        ids, numbers = np.concatenate(self._ids), np.concatenate(self._mobiles)
+        ids, numbers = ids[numbers > 0], numbers[numbers > 0]
+        distinct, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+        del distinct
+        shared = counts[inverse] > 1
+        return dict(zip(ids[shared].tolist(), counts[inverse[shared]].tolist(), strict=True))
+
+
+class Sink(Protocol):
+    """Takes clean batches in order."""
+
+    def put(self, batch: Batch) -> None:
+        """Take a batch."""
+
+    def replace(self, replaced: Mapping[int, npt.NDArray[np.int64]]) -> None:
+        """Forget the records of contacts in earlier batches."""
+
+    def finish(self, memberships: Memberships) -> None:
+        """Write what waits; every listing has been read."""
+
+
+class DirectSink:
+    """Writes each batch as it comes, for accounts with at most one group that has contacts.
+
+    Args:
+        tables: The tables.
+        titles: The title of each listing, by its number; None where it is no group.
+    """
+
+    def __init__(self, tables: Tables, titles: Sequence[str | None]) -> None:
+        self._tables = tables
+        # A contact fetched by itself has a number below 0, which is the last place: in no group we know.
+        self._titles = pa.array([*titles, None], pa.string())
+        self._named = [number for number, title in enumerate(titles) if title is not None]
+        self._seen = False
+
+    def put(self, batch: Batch) -> None:
+        """Write a batch.
+
+        Raises:
+            StartOver: It holds what is not true of batches written before.
+        """
+        self.replace(batch.replaced)
+        listings = batch.listings
+        if len(self._named) > 1 and np.isin(listings, self._named[1:]).any():
+            raise StartOver("a group has contacts that the portal did not count")
+        places = np.where(listings < 0, len(self._titles) - 1, listings)
+        titles = pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), self._titles, safe=False)
+        self._tables.write(
+            _with_groups(batch.clean.contacts, titles.dictionary_decode().dictionary_encode()),
+            batch.clean.issues,
+            _raw_rows(batch),
+            batch.clean.mobiles,
+        )
+
+    def replace(self, replaced: Mapping[int, npt.NDArray[np.int64]]) -> None:
+        """Refuse: what is written is written.
+
+        Raises:
+            StartOver: There is something to replace.
+        """
+        if replaced:
+            raise StartOver("a contact changed while it was listed")
+
+    def finish(self, memberships: Memberships) -> None:
+        """Do nothing: all is written."""
+
+
+class SpoolSink:
+    """Keeps clean batches on disk until the groups of every contact are known.
+
+    Args:
+        tables: The tables.
+        folder: Where the spool is; it exists.
+        raw: Whether raw records are wanted too.
+    """
+
+    def __init__(self, tables: Tables, folder: Path, *, raw: bool) -> None:
+        self._tables = tables
+        self._folder = folder
+        self._wants_raw = raw
+        self._numbers: list[int] = []
+        self._replaced: dict[int, list[npt.NDArray[np.int64]]] = {}
+
+    def put(self, batch: Batch) -> None:
+        """Keep a batch."""
+        self.replace(batch.replaced)
+        mobiles = pa.array(batch.clean.mobiles)
+        self._save(batch.number, "contacts", batch.clean.contacts.append_column("_mobile", mobiles))
+        self._save(batch.number, "issues", batch.clean.issues)
+        if self._wants_raw:
+            self._save(batch.number, "raw", _raw_rows(batch))
+        self._numbers.append(batch.number)
+
+    def replace(self, replaced: Mapping[int, npt.NDArray[np.int64]]) -> None:
+        """Remember which records count no longer."""
+        for number, ids in replaced.items():
+            self._replaced.setdefault(number, []).append(ids)
+
+    def finish(self, memberships: Memberships) -> None:
+        """Write every batch, less what was replaced, with each contact's groups."""
+        for number in self._numbers:
+            contacts = self._load(number, "contacts")
+            issues = self._load(number, "issues")
+            raw = self._load(number, "raw") if self._wants_raw else None
+            if number in self._replaced:
+                gone = pa.array(np.concatenate(self._replaced[number]))
+                stays = pc.invert(pc.is_in(contacts.column("contact_id"), gone))
+                contacts = contacts.filter(stays)
+                raw = raw.filter(stays) if raw is not None else None
+                issues = issues.filter(pc.invert(pc.is_in(issues.column("contact_id"), gone)))
+            titles = memberships.titles_of(contacts.column("contact_id").to_numpy())
+            mobiles = contacts.column("_mobile").to_numpy()
+            contacts = _with_groups(contacts.drop_columns(["_mobile"]), titles)
+            self._tables.write(contacts, issues, raw, mobiles)
+            for kind in ("contacts", "issues", "raw"):
+                self._path(number, kind).unlink(missing_ok=True)
+
+    def _path(self, number: int, kind: str) -> Path:
+        return self._folder / f"{number:06d}.{kind}.arrow"
+
+    def _save(self, number: int, kind: str, table: pa.Table) -> None:
+        with (
+            pa.OSFile(str(self._path(number, kind)), "wb") as file,
+            pa.ipc.new_file(file, table.schema) as writer,
+        ):
+            writer.write_table(table)
+
+    def _load(self, number: int, kind: str) -> pa.Table:
+        with pa.memory_map(str(self._path(number, kind))) as file:
+            return pa.ipc.open_file(file).read_all()
+
+
+def _with_groups(contacts: pa.Table, titles: pa.DictionaryArray) -> pa.Table:
+    return contacts.set_column(contacts.column_names.index("groups"), "groups", titles)
+
+
+def _raw_rows(batch: Batch) -> pa.Table:
+    """Give raw records as the rows of `contacts_raw`: the documented fields, the others in `extra`."""
+    known = batch.raw.select(list(CONTACT_FIELDS))
+    return known.append_column("extra", batch.clean.contacts.column("extra"))

@@ -1,0 +1,142 @@
+"""The tables beside contacts, and the issues that only the whole set can tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from amoot_etl.schema import TABLES
+from amoot_etl.transformers.calendar import calendar_table
+from amoot_etl.transformers.contacts import ISSUE_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from amoot_etl.extractors.groups import Group
+    from amoot_etl.loaders.contract import Target
+    from amoot_etl.pipeline.build import Build, Tally
+    from amoot_etl.pipeline.sink import Tables
+
+__all__ = ["GroupFacts", "late_issues", "write_beside"]
+
+_NO_GROUP: Final = {0: "the listing of all contacts", -1: "the listing of contacts without a label"}
+
+
+class GroupFacts(NamedTuple):
+    """One group: what the portal counts and what we hold."""
+
+    group: Group
+    title: str | None
+    exported: int
+    active_exported: int
+    reconciled: bool
+
+
+def late_issues(tables: Tables, build: Build, contacts: Path) -> Iterator[pa.Table]:
+    """Give the issues that only the whole set can tell, in chunks.
+
+    Args:
+        tables: What was written.
+        build: What was read.
+        contacts: The finished Parquet table of contacts.
+    """
+    yield from _shared_mobiles(tables.shared_mobiles(), contacts)
+    for tally in build.tallies:
+        yield _repeated(tally)
+        yield _issues(
+            (None, None, "record_unreadable", text, f"in {_name(tally.group_id)}")
+            for text in tally.unreadable
+        )
+    yield _issues(
+        (None, None, "record_unreadable", text, "in an answer of ContactGet")
+        for text in build.loose_unreadable
+    )
+    yield _issues(
+        (None, "extra", "unknown_field", field, f"{_contacts(count)} it")
+        for field, count in sorted(tables.unknown_fields.items())
+    )
+
+
+def write_beside(target: Target, groups: Sequence[GroupFacts], build: Build, info: Mapping[str, Any]) -> None:
+    """Write groups, contact_groups, calendar and export_info."""
+    columns = {
+        "group_id": [facts.group.group_id for facts in groups],
+        "title": [facts.title for facts in groups],
+        "contacts_count": [facts.group.contacts_count for facts in groups],
+        "contacts_active_count": [facts.group.contacts_active_count for facts in groups],
+        "contacts_exported": [facts.exported for facts in groups],
+        "contacts_active_exported": [facts.active_exported for facts in groups],
+        "reconciled": [facts.reconciled for facts in groups],
+    }
+    with target.open(TABLES["groups"]) as loader:
+        types = [pa.int64(), pa.string(), *[pa.int64()] * 4, pa.bool_()]
+        loader.append(
+            pa.table(
+                [pa.array(values, kind) for values, kind in zip(columns.values(), types, strict=True)],
+                list(columns),
+            )
+        )
+    with target.open(TABLES["contact_groups"]) as loader:
+        for chunk in build.memberships.chunks():
+            loader.append(chunk)
+    with target.open(TABLES["calendar"]) as loader:
+        loader.append(calendar_table())
+    with target.open(TABLES["export_info"]) as loader:
+        moment = pa.timestamp("us", "Asia/Tehran")
+        loader.append(
+            pa.table(
+                {
+                    name: pa.array([value], moment if name == "finished_at" else None)
+                    for name, value in info.items()
+                }
+            )
+        )
+
+
+def _shared_mobiles(shared: Mapping[int, int], contacts: Path) -> Iterator[pa.Table]:
+    if not shared:
+        return
+    wanted = pa.array(sorted(shared), pa.int64())
+    with pq.ParquetFile(contacts) as file:
+        for part in file.iter_batches(columns=["contact_id", "mobile_raw"]):
+            rows = pa.table(part).filter(pc.is_in(part.column("contact_id"), wanted))
+            ids = rows.column("contact_id").to_pylist()
+            raws = rows.column("mobile_raw").to_pylist()
+            yield _issues(
+                (contact, "mobile", "mobile_duplicate", raw, f"{shared[contact]} contacts share this number")
+                for contact, raw in zip(ids, raws, strict=True)
+            )
+
+
+def _repeated(tally: Tally) -> pa.Table:
+    return _issues(
+        (contact, "contact_id", "duplicate_id", str(contact), f"{count + 1} times in {_name(tally.group_id)}")
+        for contact, count in sorted(tally.repeated.items())
+    )
+
+
+def _issues(rows: Iterable[tuple[int | None, str | None, str, str | None, str]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [[]] * len(ISSUE_TYPES)
+    return pa.table(
+        [pa.array(values, field.type) for values, field in zip(columns, ISSUE_TYPES, strict=True)],
+        schema=ISSUE_TYPES,
+    )
+
+
+def _name(group_id: int) -> str:
+    return _NO_GROUP.get(group_id, f"the listing of group {group_id}")
+
+
+def _contacts(count: int) -> str:
+    return f"{count} contact has" if count == 1 else f"{count} contacts have"
+
+
+def count_active(build: Build, group_id: int) -> tuple[int, int]:
+    """Give how many contacts of a group we hold, and how many of them are active."""
+    members = build.memberships.members(group_id)
+    return len(members), int(np.count_nonzero(build.roll.active(members)))
