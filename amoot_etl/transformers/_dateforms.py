@@ -151,7 +151,7 @@ _CLOCK = (
     r"(?:\s*(?P<half>am|pm|ق\.?ظ\.?|ب\.?ظ\.?|صبح|عصر))?"
     r"(?:\s*(?P<zone>z|utc|gmt|[+\-/]\d\d:?\d\d))?"
 )
-_TIME_LAST = re.compile(rf"(?P<rest>.*\d)(?:t|\s*ساعت\s*|\s*[/\-]\s*|\s+){_CLOCK}")
+_TIME_LAST = re.compile(rf"(?P<rest>.*?\d)(?:t|\s*ساعت\s*|\s*[/\-]\s*|\s+){_CLOCK}")
 _TIME_FIRST = re.compile(rf"(?:ساعت\s*)?{_CLOCK}(?:\s*[/\-]\s*|\s+)(?P<rest>.+)")
 _WEEKDAY = re.compile(r"^(?:روز\s*)?(?:(?:یک|دو|سه|چهار|پنج)?\s*شنبه|جمعه|ادینه)\s*[:/\-]?\s*")
 _BREAK = r"(?:\s*[/\-._]\s*|\s+)"

@@ -23,7 +23,7 @@ Beside the issue of the pair each field has at most one of its own, whose value 
 two are left out where the pair has an issue, since that already holds both fields. `date_in_future` (births)
 is about the day that was kept, so it may stand beside another.
 
-A birthday never passes a time zone: 34 days since 1977 have no midnight in Tehran. The date part counts, as
+A birthday never passes a time zone: 34 days, the last in 2022, have no midnight in Tehran. The date part counts, as
 written, whatever time or offset follows it; `date_shifted` is the one exception, and needs the twin's word.
 """
 
