@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
+import stat
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -15,7 +17,9 @@ from amoot_etl.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BASE_URL", "Settings", "load"]
+__all__ = ["BASE_URL", "Settings", "load", "token_from"]
+
+_log = logging.getLogger("amoot_etl.settings")
 
 BASE_URL: Final = "https://portal.amootsms.com/rest"
 
@@ -115,6 +119,26 @@ def load(*, config: Path | None = None, environ: Mapping[str, str] | None = None
             values[name] = _typed(name, environ[variable].strip(), where=variable)
     values |= {name: value for name, value in flags.items() if value is not None}
     return replace(Settings(), **values)
+
+
+def token_from(path: Path) -> str:
+    """Read a token from a file: its text, without white space around it.
+
+    Raises:
+        SettingsError: It cannot be read, is empty, or anybody may write it.
+    """
+    try:
+        mode = path.stat().st_mode
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: the token cannot be read", subject="token") from error
+    if mode & stat.S_IWOTH:
+        raise SettingsError(f"{path}: anybody may write this token: chmod 600 it", subject="token")
+    if mode & stat.S_IROTH:
+        _log.warning("%s: anybody may read this token: chmod 600 it", path)
+    if not token:
+        raise SettingsError(f"{path}: the token is empty", subject="token")
+    return token
 
 
 def _from_file(config: Path | None) -> dict[str, Any]:

@@ -1,1 +1,153 @@
-"""The command line: one thin command a file."""
+"""The command line: one thin command a file, found and imported when it is called.
+
+This is the only place where an error becomes an exit code. Results go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import click
+
+from amoot_etl import errors
+from amoot_etl._version import __version__
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+__all__ = ["EXIT_CODES", "amoot_etl", "main"]
+
+EXIT_CODES: Final[dict[type[errors.AmootError], int]] = {
+    errors.SettingsError: 2,
+    errors.CredentialsError: 3,
+    errors.PortalUnavailable: 4,
+    errors.UnexpectedAnswer: 5,
+    errors.VerificationError: 6,
+    errors.OutputError: 7,
+    errors.RefusedError: 8,
+}
+"""The exit code of each class of error; 0 is done, 1 a bug of ours, 130 and 143 interrupts."""
+
+_BUG: Final = 1
+_USAGE: Final = 2
+
+_COMMANDS: Final = {
+    "export": "Pull the whole address book and publish it.",
+    "groups": "Show the portal's groups.",
+    "contact": "Show one contact, clean and raw.",
+    "verify": "Check the published set.",
+    "diff": "Show what changed between two generations.",
+    "changes": "Show the change feed.",
+    "generations": "List the kept generations.",
+    "rollback": "Make an earlier generation current again.",
+    "schema": "Show the tables and their columns.",
+    "demo": "Serve the embedded portal.",
+}
+
+
+class _Commands(click.Group):
+    """The commands, each imported when it is called, so that help and small commands start at once."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            near = difflib.get_close_matches(name, _COMMANDS, n=1)
+            if near:
+                context.fail(f"there is no command {name}; did you mean {near[0]}?")
+            return None
+        module = importlib.import_module(f"amoot_etl.cli.{name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(
+    name="amoot-etl",
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="amoot-etl")
+def amoot_etl() -> None:
+    """The address book of the Amoot SMS portal as clean Parquet, CSV and Excel.
+
+    The token comes from AMOOT_TOKEN or --token-file, the portal from AMOOT_BASE_URL. Try it without either:
+    amoot-etl export --demo
+    """
+
+
+class _Terminated(BaseException):
+    """SIGTERM, raised where the program is, so that everything is left tidy."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that the outcome has."""
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        # Once: what is being tidied up must not be torn by a second one.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        outcome = amoot_etl.main(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(_USAGE)
+    except errors.AmootError as error:
+        _say(str(error))
+        sys.exit(_code_of(error))
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted; nothing was changed")
+        sys.exit(130)
+    except _Terminated:
+        _say("terminated; nothing was changed")
+        sys.exit(143)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing may be flushed into the closed pipe at exit.
+        sys.stdout = None
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - a bug of ours, told in one line
+        _say(_bug(error))
+        sys.exit(_BUG)
+    sys.exit(outcome if isinstance(outcome, int) else 0)
+
+
+def _code_of(error: errors.AmootError) -> int:
+    for kind in type(error).__mro__:
+        if kind in EXIT_CODES:
+            return EXIT_CODES[kind]
+    return _BUG
+
+
+def _say(line: str) -> None:
+    click.echo(f"amoot-etl: {line}", err=True)
+
+
+def _bug(error: Exception) -> str:
+    """Write frames and types, and no values (they may be a contact's), to a file; give the line for the screen."""
+    import tempfile  # noqa: PLC0415 - only a bug needs it
+    import traceback  # noqa: PLC0415
+
+    lines = [f"amoot-etl {__version__}, Python {sys.version.split()[0]}"]
+    chain: Any = error
+    while chain is not None:
+        lines.append(type(chain).__name__)
+        lines += [
+            f"  {frame.filename}:{frame.lineno} in {frame.name}"
+            for frame in traceback.extract_tb(chain.__traceback__)
+        ]
+        chain = chain.__cause__ or chain.__context__
+    with tempfile.NamedTemporaryFile("w", prefix="amoot-etl-", suffix=".log", delete=False) as file:
+        file.write("\n".join(lines) + "\n")
+    return f"a bug of ours ({type(error).__name__}): please send us {file.name}; it holds no data"

@@ -151,4 +151,5 @@ def frame_of(raw: Raw) -> pd.DataFrame:
             [table, pa.table({"_unreadable": pa.array(raw.unreadable, pa.string())})],
             promote_options="default",
         )
-    return table.to_pandas(types_mapper=pd.ArrowDtype)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
+    return frame

@@ -43,7 +43,8 @@ def extract_groups(client: Client) -> pd.DataFrame:
     columns = {
         name: pa.array([_text(record.get(name)) for record in records], pa.string()) for name in GROUP_FIELDS
     }
-    return pa.table(columns).to_pandas(types_mapper=pd.ArrowDtype)
+    frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
 
 
 def fetch_groups(client: Client) -> list[Group]:

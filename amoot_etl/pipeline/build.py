@@ -152,35 +152,40 @@ class Build:
     # Inside
 
     def _items(self) -> Iterator[list[tuple[int, Segment | Raw]]]:
-        """Group what has landed into batches: segments of one or more listings, or chunks of a stream."""
+        """Group what lands into batches: segments of one or more listings, or chunks of a stream."""
         batch: list[tuple[int, Segment | Raw]] = []
         size = 0
-        for number, listing in enumerate(self._listings):
-            if listing.torn:
-                for raw in self._reader.read_carefully(listing.wait()):
-                    yield [(number, raw)]
-                continue
-            for segment in listing.segments():
-                if not segment.cut:
-                    # Its stream can only be read to the end once it is whole, which it is: it lands last.
-                    if batch:
-                        yield batch
-                        batch, size = [], 0
-                    for raw in self._reader.read_carefully([segment]):
-                        yield [(number, raw)]
-                    continue
-                batch.append((number, segment))
-                size += segment.path.stat().st_size
-                if size >= _BATCH_BYTES:
+        for number, item, more_waits in self._landed():
+            if isinstance(item, Raw):
+                # It is as large as a batch, and comes after whatever waits.
+                if batch:
                     yield batch
-                    batch, size = [], 0
-            following = self._listings[number + 1] if number + 1 < len(self._listings) else None
-            if batch and following is not None and not following.landed:
-                # Work with what is there rather than wait for the network.
+                yield [(number, item)]
+                batch, size = [], 0
+                continue
+            batch.append((number, item))
+            size += item.path.stat().st_size
+            # Small segments go together; but work with what is there rather than wait for the network.
+            if size >= _BATCH_BYTES or not more_waits:
                 yield batch
                 batch, size = [], 0
         if batch:
             yield batch
+
+    def _landed(self) -> Iterator[tuple[int, Segment | Raw, bool]]:
+        """Give what lands, in order: the listing's number, a segment or a chunk, and whether more is there."""
+        for number, listing in enumerate(self._listings):
+            if listing.torn:
+                yield from ((number, raw, True) for raw in self._reader.read_carefully(listing.wait()))
+                continue
+            following = self._listings[number + 1] if number + 1 < len(self._listings) else None
+            for segment in listing.segments():
+                if segment.cut:
+                    more = not segment.last or (following is not None and following.landed)
+                    yield number, segment, more
+                else:
+                    # It lands last and whole, and only a stream can read it.
+                    yield from ((number, raw, True) for raw in self._reader.read_carefully([segment]))
 
     def _process(self, number: int, items: Sequence[tuple[int, Segment | Raw]]) -> Batch:
         with self._in_turn(number) as enter:

@@ -12,7 +12,7 @@ from amoot_etl.extractors.groups import Group, fetch_groups
 from amoot_etl.loaders.parquet import ParquetTarget
 from amoot_etl.pipeline.build import Build
 from amoot_etl.pipeline.fetch import Fetch, StartOver
-from amoot_etl.pipeline.prove import compare, few, fetch_each, fetch_updates, not_asked
+from amoot_etl.pipeline.prove import compare, fetch_each, fetch_updates, few, not_asked
 from amoot_etl.pipeline.sink import DirectSink, Sink, SpoolSink, Tables
 from amoot_etl.pipeline.tables import GroupFacts, count_active, late_issues, write_beside
 from amoot_etl.transformers.text import clean
@@ -224,13 +224,16 @@ class Collector:
         }
         write_beside(target, facts, build, {name: info[name] for name in _INFO})
         target.close()
-        return self._collected(build, tables, target, facts, proof, finished_at)
+        return self._collected(
+            build, tables, written=target.written, facts=facts, proof=proof, finished_at=finished_at
+        )
 
     def _collected(  # noqa: PLR0913 - the pieces of one result
         self,
         build: Build,
         tables: Tables,
-        target: ParquetTarget,
+        *,
+        written: tuple[Written, ...],
         facts: list[GroupFacts],
         proof: Proof,
         finished_at: dt.datetime,
@@ -245,7 +248,7 @@ class Collector:
             if not fact.reconciled
         ]
         return Collected(
-            written=target.written,
+            written=written,
             groups=facts,
             proof=proof,
             finished_at=finished_at,

@@ -50,7 +50,10 @@ class Memberships:
     def members(self, group_id: int) -> npt.NDArray[np.int64]:
         """Give a group's contacts, rising."""
         self._settle()
-        return self._contacts[self._group_of == np.searchsorted(self._groups, group_id)]
+        here: npt.NDArray[np.int64] = self._contacts[
+            self._group_of == np.searchsorted(self._groups, group_id)
+        ]
+        return here
 
     def titles_of(self, contacts: npt.NDArray[np.int64]) -> pa.DictionaryArray:
         """Give each contact's titles by group, joined; null for one that is in no group.

@@ -14,7 +14,6 @@ import numpy as np
 
 from amoot_etl.errors import AmootError, CredentialsError, NotFound, PortalUnavailable, UnexpectedAnswer
 from amoot_etl.extractors.body import usable_ids
-from amoot_etl.extractors.careful import Record
 from amoot_etl.extractors.contacts import fetch_contact
 from amoot_etl.extractors.landing import Landing
 from amoot_etl.extractors.updates import update_reader
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from amoot_etl.client import Client
+    from amoot_etl.extractors.careful import Record
     from amoot_etl.pipeline.roll import Roll
 
-__all__ = ["Fetched", "Gap", "compare", "few", "fetch_each", "fetch_updates"]
+__all__ = ["Fetched", "Gap", "Updates", "compare", "fetch_each", "fetch_updates", "few", "not_asked"]
 
 _METHOD: Final = "ContactListUpdates"
 

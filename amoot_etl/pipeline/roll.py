@@ -210,4 +210,5 @@ def _resolve(
     by_stamp = order[np.lexsort((order, entries.stamps[order], entries.ids[order]))]
     loses = entries.ids[by_stamp[1:]] == entries.ids[by_stamp[:-1]]
     keep[by_stamp[:-1][loses]] = False
-    return by_stamp[np.append(~loses, True)]
+    winners: npt.NDArray[np.int64] = by_stamp[np.append(~loses, True)]
+    return winners

@@ -121,11 +121,9 @@ def _repeated(tally: Tally) -> pa.Table:
 
 
 def _issues(rows: Iterable[tuple[int | None, str | None, str, str | None, str]]) -> pa.Table:
-    columns = list(zip(*rows, strict=True)) or [[]] * len(ISSUE_TYPES)
-    return pa.table(
-        [pa.array(values, field.type) for values, field in zip(columns, ISSUE_TYPES, strict=True)],
-        schema=ISSUE_TYPES,
-    )
+    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) or [()] * len(ISSUE_TYPES)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, ISSUE_TYPES, strict=True)]
+    return pa.table(arrays, schema=ISSUE_TYPES)
 
 
 def _name(group_id: int) -> str:

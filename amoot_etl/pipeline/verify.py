@@ -198,14 +198,14 @@ def _check_schema(table: str, path: Path, generation: Generation, problems: list
 
 
 def _check_paths(folder: Path, current: Generation, report: Report) -> None:
-    behind = set(Output(folder).paths.behind(current))
-    for name in sorted(behind):
-        path = folder / name
+    paths = Output(folder).paths
+    for name in paths.behind(current):
+        path = paths.folder / name
         if not os.path.lexists(path):
             report.notes.append(f"{name}: not shown yet; the next run will")
         elif not path.exists():
             report.problems.append(f"{name}: the path leads nowhere")
-        elif Output(folder).paths.is_ours(path):
+        elif path.is_file() and (path.is_symlink() or paths.is_published(path)) and paths.is_ours(path):
             report.notes.append(f"{name}: still shows an earlier set; the next run will bring it up to date")
         else:
             report.problems.append(f"{name}: is not a file that was published")

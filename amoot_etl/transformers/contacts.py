@@ -7,7 +7,6 @@ the pipeline.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -26,6 +25,7 @@ from amoot_etl.transformers.stamps import read_stamps
 from amoot_etl.transformers.text import clean_array, join_names
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
@@ -107,6 +107,7 @@ def clean_contacts(frame: pd.DataFrame, *, today: dt.date) -> Cleaned:
     Raises:
         ValueError: A row has no usable ID.
 
+    >>> import datetime as dt
     >>> raw = pd.DataFrame({"ID": ["7"], "Mobile": ["9121234567"], "BornDatePer": ["۱۳۷۰/۰۵/۱۲"]})
     >>> clean = clean_contacts(raw, today=dt.date(2026, 11, 21))
     >>> clean.contacts[["contact_id", "mobile", "birth_date"]].to_dict("records")

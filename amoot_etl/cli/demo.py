@@ -1,0 +1,31 @@
+"""`amoot-etl demo`."""
+
+from __future__ import annotations
+
+import threading
+
+import click
+
+
+@click.command()
+@click.option(
+    "--contacts", type=click.IntRange(min=1), default=5000, show_default=True, help="How many to invent."
+)
+@click.option(
+    "--seed", type=int, default=1404, show_default=True, help="The same seed invents the same world."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; a free one unless given."
+)
+@click.option("--fault", "faults", multiple=True, metavar="PLAN", help="Something that goes wrong (repeat).")
+def command(contacts: int, seed: int, port: int, faults: tuple[str, ...]) -> None:
+    """Serve the embedded portal until Ctrl-C, and say how to point a client at it."""
+    from amoot_etl.demo import DEMO_TOKEN, AddressBook, Portal, parse_fault  # noqa: PLC0415 - help needs no server
+
+    plans = [parse_fault(fault) for fault in faults]
+    with Portal(AddressBook.invent(contacts=contacts, seed=seed), port=port) as portal:
+        for planned in plans:
+            portal.obey(planned)
+        click.echo(f"export AMOOT_BASE_URL={portal.url}")
+        click.echo(f"export AMOOT_TOKEN={DEMO_TOKEN}")
+        threading.Event().wait()

@@ -1,0 +1,173 @@
+"""`amoot-etl export`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from amoot_etl.cli._options import as_json, out_option, portal_options, settings_of, show_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amoot_etl.pipeline.collect import Progress
+    from amoot_etl.pipeline.export import ExportResult
+
+
+@click.command()
+@out_option
+@click.option(
+    "--format", "formats", multiple=True, metavar="csv|xlsx", help="A format beside Parquet (repeat)."
+)
+@click.option("--group", "groups", multiple=True, type=int, metavar="ID", help="Only this group (repeat).")
+@click.option("--raw", is_flag=True, help="Also write contacts_raw, every field as received.")
+@click.option(
+    "--compression", type=click.Choice(["zstd", "snappy"]), default="zstd", help="Of the Parquet files."
+)
+@click.option("--demo", is_flag=True, help="Export the embedded portal: no token, no network.")
+@click.option("--dry-run", is_flag=True, help="Do everything but publish.")
+@click.option("--accept-shrink", is_flag=True, help="Publish what would otherwise be refused, for once.")
+@click.option(
+    "--max-shrink",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Share of contacts that may be gone (0.2).",
+)
+@click.option("--wait", type=float, metavar="SECONDS", help="Wait for another run that holds the folder.")
+@as_json
+@portal_options
+def command(  # noqa: PLR0913 - each is a flag
+    formats: tuple[str, ...],
+    groups: tuple[int, ...],
+    compression: str,
+    wait: float | None,
+    max_shrink: float | None,
+    *,
+    raw: bool,
+    demo: bool,
+    dry_run: bool,
+    accept_shrink: bool,
+    as_json: bool,
+    **shared: Any,
+) -> None:
+    """Pull the whole address book, clean it, and publish it as one consistent set.
+
+    Readers of the folder see the old set or the new one, never a mixture; if anything goes wrong, the old one
+    stays.
+    """
+    settings = settings_of(**shared)
+    quiet = shared["quiet"]
+    with ExitStack() as stack:
+        portal = None
+        if demo:
+            from amoot_etl.demo import DEMO_TOKEN, AddressBook, Portal  # noqa: PLC0415 - only this flag needs it
+
+            served = stack.enter_context(Portal(AddressBook.invent()))
+            portal = "demo"
+            settings = replace(settings, base_url=served.url, token=DEMO_TOKEN, account=None)
+        from amoot_etl.pipeline.export import export  # noqa: PLC0415 - the heavy part starts here
+        from amoot_etl.pipeline.guard import MAX_SHRINK  # noqa: PLC0415
+
+        with _Bar(show=not quiet and sys.stderr.isatty()) as bar:
+            result = export(
+                settings,
+                formats=formats,
+                groups=groups,
+                raw=raw,
+                dry_run=dry_run,
+                compression=compression,
+                accept_shrink=accept_shrink,
+                max_shrink=MAX_SHRINK if max_shrink is None else max_shrink,
+                wait=wait,
+                portal=portal,
+                watch=bar.watch,
+                on_retry=None if quiet else _tell_retry(bar),
+            )
+    if as_json:
+        show_json(
+            {"published": result.published, "seconds": round(result.seconds, 3), "manifest": result.manifest}
+        )
+    else:
+        _summarise(result)
+    for warning in result.warnings:
+        if not quiet:
+            click.echo(f"amoot-etl: warning: {warning}", err=True)
+
+
+class _Bar:
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, *, show: bool) -> None:
+        self._bar: Any = None
+        self._show = show
+
+    def __enter__(self) -> Self:
+        if self._show:
+            from tqdm import tqdm  # noqa: PLC0415 - only a terminal needs it
+
+            self._bar = tqdm(unit=" contacts", unit_scale=True, leave=False, file=sys.stderr)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def watch(self, progress: Progress) -> None:
+        """Show how far the run has come."""
+        if self._bar is not None:
+            if progress.expected:
+                self._bar.total = max(progress.expected, progress.records)
+            self._bar.set_postfix_str(
+                f"{progress.listings_landed}/{progress.listings} listings, {progress.bytes / 1e6:,.0f} MB",
+                refresh=False,
+            )
+            self._bar.update(progress.records - self._bar.n)
+
+    def say(self, line: str) -> None:
+        """Print a line without tearing the bar."""
+        if self._bar is not None:
+            self._bar.write(line, file=sys.stderr)
+        else:
+            click.echo(line, err=True)
+
+
+def _tell_retry(bar: _Bar) -> Callable[[str, float, str], None]:
+    def tell(_method: str, seconds: float, reason: str) -> None:
+        bar.say(f"amoot-etl: {reason}; trying again in {seconds:.1f} s")
+
+    return tell
+
+
+def _summarise(result: ExportResult) -> None:
+    """Print what a person wants to know after a run."""
+    manifest = result.manifest
+    counts = manifest["counts"]
+    proof = manifest["reconciliation"]["updates"]
+    groups = [line for line in manifest["reconciliation"]["groups"] if "contacts_count" in line]
+    agreed = sum(line["reconciled"] for line in groups)
+    size = sum({file["path"]: file["bytes"] for file in manifest["files"]}.values())
+    lines = [
+        ("contacts", f"{counts['kept']:,} ({counts['added']:,} added, {counts['removed']:,} removed)"),
+        (
+            "received",
+            f"{counts['received']:,} records ({counts['repeated']:,} repeated, {counts['unreadable']:,} unreadable)",
+        ),
+        ("groups", f"{len(groups)}, {agreed} reconciled with the portal's counts"),
+        ("complete", proof["state"] if proof["state"] == "proved" else f"not proved: {proof['why']}"),
+        ("issues", f"{sum(manifest['issues'].values()):,}"),
+        *((f"  {rule}", f"{count:,}") for rule, count in manifest["issues"].items()),
+        ("seconds", f"{result.seconds:.1f}"),
+    ]
+    for name, text in lines:
+        click.echo(f"{name:<28} {text}")
+    if result.published:
+        files = len({file["path"] for file in manifest["files"]})
+        click.echo(
+            f"Published {files} files, {size / 1e6:.1f} MB: look at {result.folder / 'contacts.parquet'}"
+        )
+    else:
+        click.echo("A dry run: nothing was published")
