@@ -96,8 +96,8 @@ def book_number(number: int, size: int = 20) -> Book:
     return book
 
 
-def write(draft, book: Book, formats: tuple[str, ...] = ("parquet",)) -> list:
-    """Write a book's tables into a draft, in some formats, by the real loaders."""
+def write(draft, book: Book, formats: tuple[str, ...] = ("parquet",), step=lambda _step: None) -> list:
+    """Write a book's tables into a draft, in some formats, by the real loaders; `step` hears of each table."""
     written = []
     for name in formats:
         module, word = FORMATS[name]
@@ -107,6 +107,7 @@ def write(draft, book: Book, formats: tuple[str, ...] = ("parquet",)) -> list:
                 if form.holds(table):
                     with target.open(TABLES[table]) as loader:
                         loader.append(rows)
+                        step("write")
         written += target.written
     return written
 
@@ -126,13 +127,19 @@ def manifest(book: Book, **more: object) -> dict[str, object]:
 
 
 def publish(
-    output, book: Book, formats: tuple[str, ...] = ("parquet",), *, feed: bool = False, **more: object
+    output,
+    book: Book,
+    formats: tuple[str, ...] = ("parquet",),
+    *,
+    feed: bool = False,
+    step=lambda _step: None,
+    **more: object,
 ):
     """Publish a book as an export would; with `feed` also the change file, when there is a set to change."""
     with output.lock():
         old = output.current()
         with output.begin(output.new_run_id()) as draft:
-            written = write(draft, book, formats)
+            written = write(draft, book, formats, step)
             if feed and old is not None:
                 written.append(write_changes(old, draft, datetime.now(UTC)))
             return draft.publish(manifest(book, **more), written)
@@ -153,9 +160,12 @@ def _run_of(path: Path) -> str:
     if not path.exists():
         return "dangling"
     if path.suffix == ".parquet":
-        with pq.ParquetFile(path) as file:
-            file.read()
-            return (file.schema_arrow.metadata or {}).get(b"run_id", b"").decode()
+        try:
+            with pq.ParquetFile(path) as file:
+                file.read()
+                return (file.schema_arrow.metadata or {}).get(b"run_id", b"").decode()
+        except pa.ArrowInvalid:
+            return "torn"
     return "whole" if path.stat().st_size else "empty"
 
 
@@ -165,7 +175,7 @@ def assert_sound(folder: Path) -> None:
 
     current = current_generation(folder)
     shown = seen(folder)
-    assert "dangling" not in shown.values(), shown
+    assert not {"dangling", "torn", "empty"} & set(shown.values()), shown
     if current is None:
         assert not shown, shown
         return

@@ -215,10 +215,11 @@ class StablePaths:
         current = sound_current(self.folder)
         if current is not None and not (self._home / "current").is_symlink() and name in current.names:
             return True
-        return self._is_a_generation_s(path, name)
+        return self.is_published(path)
 
-    def _is_a_generation_s(self, path: Path, name: str) -> bool:
+    def is_published(self, path: Path) -> bool:
         """Tell whether a plain file holds exactly what a kept generation's file of that name holds."""
+        name = path.relative_to(self.folder).as_posix()
         candidates = [generation.path / name for generation in list_generations(self.folder)]
         candidates = [file for file in candidates if file.is_file()]
         if any(_same(path, file) for file in candidates):
@@ -243,7 +244,7 @@ class StablePaths:
             elif entry.name == "changes" and entry.is_dir():
                 inner = [path / each.name for each in os.scandir(path) if f"changes/{each.name}" not in names]
                 found += [each for each in inner if self.is_ours(each)]
-            elif entry.is_file() and self._is_a_generation_s(path, entry.name):
+            elif entry.is_file() and self.is_published(path):
                 found.append(path)
         return found
 
