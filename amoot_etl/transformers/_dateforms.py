@@ -234,7 +234,7 @@ def read_plain(text: str, calendar: Calendar, today: dt.date | None) -> Reading:
         return Reading(State.INVALID)
     if _EMPTY.fullmatch(text):
         return Reading(State.EMPTY)
-    parts = split_time(text)
+    parts = split_time(_WEEKDAY.sub("", text))
     if parts is None:
         return Reading(State.INVALID)
     date, time = parts

@@ -189,7 +189,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_read():
     ]
     stamps = read_stamps(pa.array(texts), today=TODAY)
     for finding in stamps.findings:
-        assert finding.values.to_pylist() == [texts[row] for row in finding.rows]  # noqa: PD011 - a Finding's
+        assert finding.values.to_pylist() == [texts[row] for row in finding.rows]
         assert finding.column == "updated_at"
 
 
