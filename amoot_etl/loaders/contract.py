@@ -50,6 +50,7 @@ __all__ = [
     "closed",
     "frame_of",
     "leave_all",
+    "or_release",
     "telling",
     "write_whole",
 ]
@@ -259,6 +260,16 @@ class Rechunker:
 def closed(path: Path) -> OutputError:
     """Give the error of writing to a loader that is closed already."""
     return OutputError(f"{path.name} is closed already: open it anew to write more", subject=str(path))
+
+
+@contextlib.contextmanager
+def or_release(release: Callable[[], None]) -> Iterator[None]:
+    """Let go of what is held when the block fails."""
+    try:
+        yield
+    except BaseException:
+        release()
+        raise
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ spreadsheet takes `+989121234567` for a sum. Our reader takes both back.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, cast
@@ -27,6 +28,7 @@ from amoot_etl.loaders.contract import (
     as_table,
     closed,
     leave_all,
+    or_release,
     telling,
     write_whole,
 )
@@ -127,7 +129,7 @@ class CsvLoader:
         if self._written is None:
             if self._file.closed:
                 raise closed(self._path)
-            with telling(self._path):
+            with or_release(self._release), telling(self._path):
                 self._writer.close()
                 self._stream.close()
                 self._file.close()
@@ -147,7 +149,13 @@ class CsvLoader:
         if kind is None:
             self.close()
         else:
-            self._file.close()
+            self._release()
+
+    def _release(self) -> None:
+        # A full disk refuses what is still to be flushed, and Arrow refuses what Python closed before it.
+        for held in (self._writer, self._stream, self._file):
+            with contextlib.suppress(OSError, ValueError):
+                held.close()
 
 
 def _known(setting: str, value: str, known: Iterable[str]) -> None:

@@ -25,6 +25,7 @@ from amoot_etl.loaders.contract import (
     as_table,
     closed,
     leave_all,
+    or_release,
     telling,
     write_whole,
 )
@@ -159,6 +160,10 @@ class _Alone(ExcelLoader):
         self._book.close()
         return written
 
+    def release(self) -> None:
+        super().release()
+        self._book.release()
+
 
 class ExcelTarget:
     """The workbook of one run: `contacts.xlsx`, with a sheet a table and one about the run and its columns.
@@ -212,12 +217,17 @@ class ExcelTarget:
         about = ExcelLoader(self, about_schema())
         about.append(about_rows([(x.schema, ExcelLoader.close(x)) for x in loaders], self._run))
         try:
-            with telling(self.path):
+            with or_release(self.release), telling(self.path):
                 self._assemble([*loaders, about])
                 self._file.close()
         finally:
             for loader in (*loaders, about):
                 loader.release()
+
+    def release(self) -> None:
+        """Let go of the file."""
+        with contextlib.suppress(OSError):  # a full disk refuses what is still to be flushed
+            self._file.close()
 
     def _assemble(self, loaders: list[ExcelLoader]) -> None:
         parts: list[Part] = []
@@ -254,7 +264,7 @@ class ExcelTarget:
             self.close()
             return
         leave_all(self._loaders, kind, error, trace)
-        self._file.close()
+        self.release()
 
 
 def _entry(path: str) -> zipfile.ZipInfo:

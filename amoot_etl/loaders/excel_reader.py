@@ -36,7 +36,8 @@ def read_excel(path: str | os.PathLike[str], table: Table | None = None) -> pd.D
             and every column is text.
 
     Returns:
-        What was written, after the losses that writing it declared.
+        What was written, after the losses that writing it declared. A row without any value is nothing to
+        Excel: at the end of a sheet it does not come back.
 
     Raises:
         SettingsError: The extra `excel` is not installed.

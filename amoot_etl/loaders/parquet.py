@@ -27,6 +27,7 @@ from amoot_etl.loaders.contract import (
     closed,
     frame_of,
     leave_all,
+    or_release,
     telling,
     write_whole,
 )
@@ -96,13 +97,14 @@ class ParquetLoader:
         if self._written is None:
             if self._file.closed:
                 raise closed(self._path)
-            rest = self._pieces.rest()
-            if rest or self._writer is None:
-                self._write(rest)
-            with telling(self._path):
-                assert self._writer is not None  # noqa: S101 - `_write` has opened it
-                self._writer.close()
-                self._file.close()
+            with or_release(self._release):
+                rest = self._pieces.rest()
+                if rest or self._writer is None:
+                    self._write(rest)
+                with telling(self._path):
+                    assert self._writer is not None  # noqa: S101 - `_write` has opened it
+                    self._writer.close()
+                    self._file.close()
             self._written = Written(self._path, table_name(self._schema), "parquet", self._rows)
         return self._written
 
@@ -162,9 +164,13 @@ class ParquetLoader:
         """Finish when all went well, else only let go of the file."""
         if kind is None:
             self.close()
-            return
+        else:
+            self._release()
+
+    def _release(self) -> None:
         # A writer adds its footer even when it is collected: without a file, half a table cannot look whole.
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk refuses what is still to be flushed
+            self._file.close()
         if self._writer is not None:
             with contextlib.suppress(Exception):
                 self._writer.close()
