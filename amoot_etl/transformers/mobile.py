@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amoot_etl.transformers._arrow import Finding, decoded, series, strings
-from amoot_etl.transformers._digits import Ints, numbers, skeletons, ten_digits
+from amoot_etl.transformers._digits import Ints, blocks, numbers, skeletons, ten_digits
 from amoot_etl.transformers._mobile_one import BLOCKS, KINDS, OPERATORS, UNLISTED_BLOCK, One, read_one
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Mobile(NamedTuple):
     findings: list[Finding]
     """`mobile_invalid` and `mobile_landline`."""
 
+
+_Places = npt.NDArray[np.int32]
 
 _IR, _UNLISTED = KINDS.index("ir"), KINDS.index("ir_unlisted")
 _RULES = (("mobile_invalid", KINDS.index("invalid")), ("mobile_landline", KINDS.index("landline")))
@@ -97,14 +99,8 @@ def _read(array: pa.Array, column: str) -> Mobile:
     if len(rows):  # an Iranian number that only the careful reading recognised, such as `tel:+98...`
         national[rows] = _spread(ones, which, lambda one: one.national, 0)
 
-    iranian = national != 0
-    operator = np.where(iranian, BLOCKS[np.where(iranian, national // 10**5 - 90_000, 0)], -1).astype(
-        np.int32
-    )
-    kind = np.where(operator == UNLISTED_BLOCK, _UNLISTED, np.where(iranian, _IR, -1)).astype(np.int32)
-    country = np.where(iranian, 0, -1).astype(np.int32)
+    kind, country, operator, keys = _describe(national)
     countries = ["IR", *sorted({one.country for one in ones if one and one.country} - {"IR"})]
-    keys = np.where(iranian, national + 98 * 10**10, 0)
     mobile = ten_digits(b"+98", national)
     if len(rows):
         kind[rows] = _spread(ones, which, lambda one: one.kind)
@@ -125,16 +121,33 @@ def _read(array: pa.Array, column: str) -> Mobile:
     )
 
 
-def _iranian(value: Ints, length: Ints) -> Ints:
+def _iranian(value: Ints, length: _Places) -> Ints:
     """Give the ten national digits of what is written as an Iranian mobile, 0 for everything else."""
-    national = value
-    written = (length == 10) | (length == 11)
-    if not written.all():
-        head, national = np.divmod(value, 10**10)
-        written &= head == 0
-        written |= (head == 98) & (length >= 12) & (length <= 14)
-        written |= (head == 980) & ((length == 13) | (length == 15))
-    return np.where(written & (national >= 9 * 10**9) & (national < 10**10), national, 0)
+    found = np.empty(len(value), np.int64)
+    for some in blocks(len(value)):
+        head, national = np.divmod(value[some], 10**10)
+        width = length[some]
+        written = (head == 0) & ((width == 10) | (width == 11))
+        if not written.all():
+            written |= (head == 98) & (width >= 12) & (width <= 14)
+            written |= (head == 980) & ((width == 13) | (width == 15))
+        found[some] = np.where(written & (national >= 9 * 10**9), national, 0)
+    return found
+
+
+def _describe(national: Ints) -> tuple[_Places, _Places, _Places, Ints]:
+    """Give the places of kind, country and operator, and the keys, of Iranian mobiles; -1 and 0 for the rest."""
+    kind, country, operator = (np.empty(len(national), np.int32) for _ in range(3))
+    keys = np.empty(len(national), np.int64)
+    for some in blocks(len(national)):
+        digits = national[some]
+        iranian = digits != 0
+        holder = np.where(iranian, BLOCKS[np.where(iranian, digits // 10**5 - 90_000, 0)], -1)
+        operator[some] = holder
+        kind[some] = np.where(holder == UNLISTED_BLOCK, _UNLISTED, np.where(iranian, _IR, -1))
+        country[some] = np.where(iranian, 0, -1)
+        keys[some] = np.where(iranian, digits + 98 * 10**10, 0)
+    return kind, country, operator, keys
 
 
 def _read_typed(array: pa.Array, national: Ints, rows: Ints) -> Ints:
@@ -170,7 +183,7 @@ def _findings(array: pa.Array, column: str, rows: Ints, ones: list[One | None], 
     return findings
 
 
-def _dictionary(places: npt.NDArray[np.int32], values: Any) -> pa.DictionaryArray:
+def _dictionary(places: _Places, values: Any) -> pa.DictionaryArray:
     """Give an encoded array from places in `values`; a negative place is null."""
     missing = places < 0
     indices = pa.array(places, mask=missing) if missing.any() else pa.array(places)
