@@ -98,7 +98,7 @@ def numbers(array: pa.Array) -> tuple[Ints, npt.NDArray[np.int32]]:
         odd |= pc.is_null(array).to_numpy(zero_copy_only=False)
     if not digits_only:
         strange = (data - np.uint8(ord("0"))) > 9  # below "0" wraps around to above 9
-        seen = np.concatenate([[0], np.cumsum(strange)])[offsets]
+        seen = _before(strange)[offsets]
         odd |= seen[1:] != seen[:-1]
     value = np.full(len(array), -1, np.int64)
     value[~odd] = pc.cast(array.filter(pa.array(~odd)), pa.int64()).to_numpy()
@@ -112,20 +112,34 @@ def skeletons(array: pa.Array) -> pa.Array:
     >>> skeletons(pa.array(["+98 (۹۱۲) 345", "9120000000.0", "4x4"])).to_pylist()
     ['+98912345', '9120000000', '4?4']
     """
-    if pc.any(pc.match_substring(array, ".")).as_py() or pc.any(pc.match_substring(array, "٫")).as_py():
-        array = pc.replace_substring_regex(array, f"^{_FLOAT}$", r"\1")
+    dotted = pc.or_(pc.match_substring(array, "."), pc.match_substring(array, "٫"))
+    if pc.any(dotted, min_count=0).as_py():
+        whole = pc.replace_substring_regex(array.filter(dotted), f"^{_FLOAT}$", r"\1")
+        array = pc.replace_with_mask(array, dotted, whole)
+    parts = [_bare(array.slice(some.start, _BLOCK)) for some in blocks(len(array))]
+    return pa.concat_arrays(parts) if parts else array
+
+
+def _bare(array: pa.Array) -> pa.Array:
+    """Put every character of some texts through `_SKELETON`."""
     data, offsets = _bytes(array)
     if data.max(initial=0) < 0x80:
         out = _SKELETON[data]
     else:
-        starts = np.concatenate([[0], np.cumsum((data & 0xC0) != 0x80)])
         codes = np.frombuffer(data.tobytes().decode().encode("utf-32-le"), "<u4")
-        out = np.where(codes < 0x10000, _SKELETON[np.minimum(codes, 0xFFFF)], np.uint8(ord("?")))
-        offsets = starts[offsets]
+        out = _SKELETON[np.minimum(codes, 0xFFFF)]  # of the last code point, which is no character, too
+        offsets = _before((data & 0xC0) != 0x80)[offsets]
     kept = out != 0
-    places = np.concatenate([[0], np.cumsum(kept)])[offsets].astype(np.int32)
+    places = _before(kept)[offsets]
     text: npt.NDArray[np.uint8] = out[kept]
     return pa.Array.from_buffers(pa.string(), len(array), [None, pa.py_buffer(places), pa.py_buffer(text)])
+
+
+def _before(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    """Give for each place, and for the end, how many flags are set before it."""
+    count = np.zeros(len(flags) + 1, np.int32)
+    np.cumsum(flags, out=count[1:])
+    return count
 
 
 def skeleton(text: str) -> str:
