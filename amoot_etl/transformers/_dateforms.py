@@ -7,7 +7,7 @@ What is read, in either set of Persian digits, in full-width or in ASCII ones, w
 keyboard, with bidi marks and joiners wherever they got in:
 
 - year first or year last, apart by a slash, dash, dot, comma or spaces: `1404/7/9`, `29.07.1404`
-- eight digits: `14040729`, `29071404`
+- eight digits: `14040729`, and `29071404` where year first makes no date (it does for 1201-1212 alone)
 - a month by name, with or without ماه: `29 مهر 1404`, `1404 مهرماه 29`; a day of the week before it
 - a time before or after it, with or without an offset: only its form is checked, the day is the written one
 - two digits for the year: the century comes from the run's date (00 to this year's are of this century), the
@@ -272,7 +272,7 @@ def _read_three(first: str, middle: str, last: str, calendar: Calendar, today: d
 
 
 def _read_eight(digits: str, calendar: Calendar) -> Reading:
-    """Read eight digits, year first or year last: of a year in range only one way can be a date."""
+    """Read eight digits, year first; or year last, where that makes no date."""
     year_first = _read_full(int(digits[:4]), int(digits[4:6]), int(digits[6:]), calendar)
     if year_first.state in (State.DAY, State.EMPTY):
         return year_first

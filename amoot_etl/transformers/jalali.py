@@ -124,6 +124,7 @@ def _days(values: pd.Series, calendar: Calendar) -> Ints:
     """Give the days of a Series, `NO_DAY` for none and for those outside 1178-1501 AP."""
     array = _temporal(values)
     if array is not None:
+        # Arrow takes the day of a zoned timestamp from its own clock, not from UTC's.
         return _within(pc.cast(array, pa.date32(), safe=False).view(pa.int32()).fill_null(NO_DAY).to_numpy())
     if values.dtype != object:
         return _text_days(values, calendar)
@@ -136,18 +137,13 @@ def _days(values: pd.Series, calendar: Calendar) -> Ints:
 
 
 def _temporal(values: pd.Series) -> pa.Array | None:
-    """Give a Series of dates or local timestamps as an Arrow array; None when it is neither."""
+    """Give a Series of dates or timestamps as an Arrow array; None when it is neither."""
     dtype: Any = values.dtype
     if isinstance(dtype, pd.ArrowDtype):
         if not (pa.types.is_date(dtype.pyarrow_dtype) or pa.types.is_timestamp(dtype.pyarrow_dtype)):
             return None
-        array = pa.chunked_array(values.array.__arrow_array__()).combine_chunks()
-    elif pd.api.types.is_datetime64_any_dtype(dtype):
-        array = pa.array(values)
-    else:
-        return None
-    zoned = pa.types.is_timestamp(array.type) and array.type.tz is not None
-    return pc.local_timestamp(array) if zoned else array
+        return pa.chunked_array(values.array.__arrow_array__()).combine_chunks()
+    return pa.array(values) if pd.api.types.is_datetime64_any_dtype(dtype) else None
 
 
 def _object_day(value: Any) -> int:

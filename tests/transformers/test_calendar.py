@@ -114,6 +114,9 @@ def test_holidays_fall_on_their_days_every_year(days):
     for month, day, is_holiday, name in rows:
         assert name == HOLIDAYS.get((month, day))
         assert is_holiday == (name is not None)
+    assert list(HOLIDAYS) == [
+        (1, 1), (1, 2), (1, 3), (1, 4), (1, 12), (1, 13), (3, 14), (3, 15), (11, 22), (12, 29), (12, 30),
+    ]  # fmt: skip
     assert sum(days["is_holiday"]) == 201 * 10 + sum(
         leap for leap, n in zip(days["is_leap"], days["jalali_day_of_year"], strict=True) if n == 366
     )

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from amoot_etl.transformers._dateforms import Calendar, Note, State, read_text
@@ -93,7 +93,7 @@ def test_what_people_type_is_read(text):
             "{0}{1:02}{2:02}",
             "{2:02}{1:02}{0}",
             "{2} {3} {0}",
-            "جمعه {2} {3}ماه {0}",
+            "یکشنبه {2} {3}ماه {0}",
             "{0} {3} {2} 10:20",
         ]
     ),
@@ -103,6 +103,8 @@ def test_what_people_type_is_read(text):
 def test_every_day_is_read_in_every_form(day, form, letters, around):
     """A day written in any form, with any digits and letters, comes back."""
     date = jdatetime.date.fromgregorian(date=dt.date.fromordinal(day + EPOCH))
+    # 14101224 is a day of 1410: as a year that comes last, 1201-1212 cannot be told from a month.
+    assume(form != "{2:02}{1:02}{0}" or date.year > 1212)
     text = form.format(date.year, date.month, date.day, MONTHS[date.month - 1]).translate(letters)
     assert day_of(around + text + around) == dt.date.fromordinal(day + EPOCH)
     assert read_distinct(pa.array([around + text]), Calendar.JALALI, TODAY).days.tolist() == [day]

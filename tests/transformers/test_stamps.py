@@ -125,6 +125,8 @@ def test_offsets_and_z_give_the_instant_and_tehrans_day():
         "2021-07-01T16:30:00+04:30",
     ]
     assert rules == []
+    # A Z that stands behind the last digit that counts is seen also when all else is usual.
+    assert told("2025-10-21T22:00:00.1234567Z") == ([times[1]], [])
     stamps = read_stamps(pa.array(["2025-10-21T22:00:00Z"]))
     assert stamps.updated_date_jalali.to_pylist() == ["1404/07/30"]
 
@@ -138,7 +140,7 @@ def test_other_forms_of_a_time_are_read():
     """A space for the T, a date alone, no seconds, Persian digits, noon by ق.ظ and ب.ظ."""
     times, rules = told(
         "2025-10-21 11:03:41.96", "2025-10-21", "2025-10-21 11:03", "۲۰۲۵-۱۰-۲۱T۱۱:۰۳:۴۱",
-        "2025/10/21 01:15:00 ب.ظ", "2025/10/21 12:15:00 ق.ظ",
+        "2025/10/21 01:15:00 ب.ظ", "2025/10/21 12:15:00 ق.ظ", "2025/10/21 11:03:41",
     )  # fmt: skip
     assert [time[11:19] for time in times] == [
         "11:03:41",
@@ -147,6 +149,7 @@ def test_other_forms_of_a_time_are_read():
         "11:03:41",
         "13:15:00",
         "00:15:00",
+        "11:03:41",
     ]
     assert {time[:10] for time in times} == {"2025-10-21"}
     assert rules == []
