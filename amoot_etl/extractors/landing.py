@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SEGMENT_BYTES", "Landing", "Segment"]
 
-SEGMENT_BYTES: Final = 32 << 20
+SEGMENT_BYTES: Final = 8 << 20
 _HEAD_LIMIT: Final = 1 << 20
 _TAIL: Final = 1 << 16
 _BOM: Final = b"\xef\xbb\xbf"

@@ -16,6 +16,7 @@ from amoot_etl.loaders.excel_limits import FIRST_DAY, long_numbers, suspects
 
 __all__ = [
     "DATE",
+    "FLAG",
     "HEADER",
     "INTEGER",
     "LTR",
@@ -27,7 +28,7 @@ __all__ = [
     "style",
 ]
 
-NUMBER, HEADER, TEXT, LTR, DATE, STAMP, INTEGER = range(7)
+NUMBER, HEADER, TEXT, LTR, DATE, STAMP, INTEGER, FLAG = range(8)
 """The looks of a cell: their numbers in the workbook's list of styles."""
 
 _LEFT_TO_RIGHT: Final = frozenset(
@@ -51,6 +52,8 @@ def style(name: str, data_type: pa.DataType) -> int:
     >>> style("mobile", pa.string()) == LTR, style("birth_date", pa.date32()) == DATE
     (True, True)
     """
+    if pa.types.is_boolean(data_type):
+        return FLAG
     if pa.types.is_date32(data_type):
         return DATE
     if pa.types.is_timestamp(data_type):

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Build", "Tally"]
 
-_BATCH_BYTES: Final = 24 << 20
+_BATCH_BYTES: Final = 6 << 20
 _ACTIVE: Final = pa.array(["true", "1"])
 _WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
 

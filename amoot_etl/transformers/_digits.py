@@ -44,6 +44,7 @@ def _skeleton_table() -> npt.NDArray[np.uint8]:
 
 
 _SKELETON: Final = _skeleton_table()
+_SKELETON_BYTES: Final = _SKELETON.tobytes()
 
 # A number that went through a floating-point column: its tail must go before the dot does, or a digit is gained.
 _FLOAT: Final = f"([{DIGITS}]+)[.٫][0۰٠０]+"
@@ -145,8 +146,8 @@ def _before(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
 def skeleton(text: str) -> str:
     """Do for one text what `skeletons` does for a chunk."""
     text = _FLOAT_RE.sub(r"\1", text)
-    codes = (int(_SKELETON[ord(char)]) if ord(char) < 0x10000 else ord("?") for char in text)
-    return "".join(chr(code) for code in codes if code)
+    codes = bytes(_SKELETON_BYTES[min(ord(char), 0xFFFF)] for char in text)
+    return codes.replace(b"\x00", b"").decode("ascii")
 
 
 def ten_digits(prefix: bytes, national: Ints) -> pa.Array:

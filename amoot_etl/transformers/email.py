@@ -25,8 +25,12 @@ __all__ = ["normalise_email", "read_email"]
 
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}"
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_PLAIN: Final = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[a-z]{{2,63}}$"
+_LOCAL: Final = rf"{_ATOM}(?:\.{_ATOM})*"
+_DOMAIN: Final = rf"(?:{_LABEL}\.)+[a-z]{{2,63}}"
+_PLAIN: Final = f"^{_LOCAL}@{_DOMAIN}$"
 """Addresses that Arrow can tell to be valid and clean; their lengths are looked at apart."""
+_MIXED: Final = f"^[ \\t\\r\\n]*(?P<local>{_LOCAL})@(?P<domain>(?i:{_DOMAIN}))[ \\t\\r\\n]*$"
+"""Addresses that need no more than blanks taken off and their domain put in lower case."""
 
 _WIDE_ATOM: Final = r"[\w!#$%&'*+/=?^`{|}~-]+"
 _WIDE_LABEL: Final = r"[^\W_](?:[\w\u200c-]{0,61}[^\W_])?"
@@ -86,16 +90,14 @@ def read_email(array: pa.Array, *, column: str = "email") -> tuple[pa.Array, lis
     (['Sara.Rad@example.com', None, None], [1])
     """
     plain = decoded(array)
-    known = pc.and_(pc.match_substring_regex(plain, _PLAIN), pc.less_equal(pc.binary_length(plain), _LONGEST))
-    known = pc.and_(known, pc.less_equal(pc.find_substring(plain, "@"), _LONGEST_LOCAL))
+    known = pc.and_(pc.match_substring_regex(plain, _PLAIN), _fits(plain))
     suspect = pc.fill_null(pc.invert(known), fill_value=False)
     rows = np.flatnonzero(suspect.to_numpy(zero_copy_only=False))
     if not len(rows):
         return plain, []
     odd = plain.take(pa.array(rows)).dictionary_encode()
-    read = [_read_one(text) for text in odd.dictionary.to_pylist()]
-    addresses = pa.array([address for address, _ in read], pa.string()).take(odd.indices)
-    details = pa.array([detail for _, detail in read], pa.string()).take(odd.indices)
+    read, wrong = _read_distinct(odd.dictionary)
+    addresses, details = read.take(odd.indices), wrong.take(odd.indices)
     hit = np.flatnonzero(pc.is_valid(details).to_numpy(zero_copy_only=False))
     broken, at = rows[hit], pa.array(hit)
     findings = []
@@ -104,6 +106,30 @@ def read_email(array: pa.Array, *, column: str = "email") -> tuple[pa.Array, lis
             Finding(column, "email_invalid", broken, plain.take(pa.array(broken)), details.take(at))
         )
     return pc.replace_with_mask(plain, suspect, addresses), findings
+
+
+def _fits(addresses: pa.Array) -> pa.Array:
+    """Tell which addresses, in ASCII, are not too long."""
+    short = pc.less_equal(pc.binary_length(addresses), _LONGEST)
+    return pc.and_(short, pc.less_equal(pc.find_substring(addresses, "@"), _LONGEST_LOCAL))
+
+
+def _read_distinct(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Give the address of each text, and what is wrong with it; all but the odd ones at once."""
+    parts = pc.extract_regex(texts, _MIXED)
+    local, domain = parts.field("local"), pc.ascii_lower(parts.field("domain"))
+    matched = pc.and_(parts.is_valid(), pc.is_valid(texts))
+    joined = pc.if_else(
+        matched, pc.binary_join_element_wise(local, domain, "@"), pa.scalar(None, pa.string())
+    )
+    joined = pc.if_else(pc.fill_null(_fits(joined), fill_value=False), joined, pa.scalar(None, pa.string()))
+    left = pc.is_null(joined)
+    read = [_read_one(text) for text in texts.filter(left).to_pylist()]
+    addresses = pc.replace_with_mask(joined, left, pa.array([address for address, _ in read], pa.string()))
+    nothing = pa.nulls(len(texts), pa.string())
+    return addresses, pc.replace_with_mask(
+        nothing, left, pa.array([detail for _, detail in read], pa.string())
+    )
 
 
 def normalise_email(s: pd.Series) -> pd.Series:
