@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -229,6 +230,21 @@ def test_stopping_ends_every_thread_and_connection(where, session):
     with pytest.raises(requests.ConnectionError):
         requests.post(url, timeout=1)
     portal.stop()
+
+
+def test_stopping_does_not_wait_for_the_slow():
+    """A pause of a minute ends when the portal stops."""
+    portal = Portal(AddressBook())
+    portal.start()
+    portal.plan(Fault.late(60))
+    host, port = portal.url.split("/")[2].split(":")
+    with socket.create_connection((host, int(port)), 5) as client:
+        client.sendall(b"POST /rest/ContactGet HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+        while not portal.calls:
+            threading.Event().wait(0.005)
+        start = time.monotonic()
+        portal.stop()
+    assert time.monotonic() - start < 5
 
 
 def test_a_portal_may_start_again_at_its_place(session):
