@@ -24,7 +24,7 @@ from amoot_etl.demo.dirty import DIRTY, FIRST_DIRTY_ID, DirtyRow
 from amoot_etl.demo.faults import SHAPES, STATUSES, Fault
 from amoot_etl.demo.grammar import WORDS, parse_fault
 from amoot_etl.demo.plan import Planned
-from amoot_etl.demo.server import DEMO_TOKEN, Call, Portal
+from amoot_etl.demo.portal import DEMO_TOKEN, Call, Portal
 
 __all__ = [
     "DEMO_TOKEN",
