@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -14,12 +14,15 @@ from amoot_etl.loaders.csv_text import returned
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     import pandas as pd
 
     from amoot_etl.schema import Table
 
 __all__ = ["read_csv"]
+
+_Read = TypeVar("_Read")
 
 _BLOCK_BYTES: Final = 1 << 24
 _MOST_BYTES: Final = (1 << 31) - 1
@@ -73,28 +76,26 @@ def _opened(path: Path) -> Any:
     return pa.input_stream(str(path), compression="detect")
 
 
-def _parse() -> pacsv.ParseOptions:
-    return pacsv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
-
-
 def _header(path: Path) -> list[str]:
-    with pacsv.open_csv(_opened(path), parse_options=_parse(), read_options=_blocks(_BLOCK_BYTES)) as reader:
-        return list(reader.schema.names)
+    def names(options: dict[str, Any]) -> list[str]:
+        with pacsv.open_csv(_opened(path), **options) as reader:
+            return list(reader.schema.names)
 
-
-def _blocks(size: int) -> pacsv.ReadOptions:
-    return pacsv.ReadOptions(block_size=size)
+    return _in_blocks(names)
 
 
 def _read(path: Path, convert: pacsv.ConvertOptions) -> pa.Table:
+    return _in_blocks(lambda options: pacsv.read_csv(_opened(path), convert_options=convert, **options))
+
+
+def _in_blocks(read: Callable[[dict[str, Any]], _Read]) -> _Read:
     """Read with blocks that grow until the longest row fits into one."""
+    parse = pacsv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
     size = _BLOCK_BYTES
     while True:
         try:
-            return pacsv.read_csv(
-                _opened(path), parse_options=_parse(), convert_options=convert, read_options=_blocks(size)
-            )
+            return read({"parse_options": parse, "read_options": pacsv.ReadOptions(block_size=size)})
         except pa.ArrowInvalid as error:
-            if "straddling" not in str(error) or size == _MOST_BYTES:
+            if "straddl" not in str(error) or size == _MOST_BYTES:
                 raise
             size = min(size * 8, _MOST_BYTES)

@@ -1,0 +1,185 @@
+"""The CSV file, byte for byte: for programs, and for people who open it by a double click."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import gzip
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amoot_etl.errors import SettingsError
+from amoot_etl.loaders.arrow import arrow_schema
+from amoot_etl.loaders.csv import write_csv
+from amoot_etl.loaders.csv_reader import read_csv
+from amoot_etl.loaders.csv_text import as_text, for_spreadsheets, returned
+from amoot_etl.schema import Column, Table
+
+FORMULAS = [
+    "=1+1",
+    "+98912",
+    "-5",
+    "@a",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "\0=1",
+    "＝1",
+    "＋1",
+    "－1",
+    "＠a",
+    "'=1",
+    "''+1",
+]
+HARMLESS = ["a=1", "'", "''", "'quoted'", "5-4", " =1", "", None, "ｘ", "علی", "\ufeff=1"]
+PEOPLE = Table(
+    "contacts",
+    "",
+    "",
+    (
+        Column("contact_id", "int64", "", "شناسه"),
+        Column("active", "bool", "", "فعال"),
+        Column("mobile", "string", "", "موبایل"),
+        Column("first_name", "string", "", "نام"),
+        Column("birth_date", "date32", "", "تولد"),
+        Column("updated_at", "timestamp[us, Asia/Tehran]", "", "زمان"),
+    ),
+)
+MOMENT = dt.datetime(2025, 10, 21, 7, 32, 2, 960_000, tzinfo=dt.UTC)
+
+
+def people() -> pa.Table:
+    """Give three people, one of them with nothing but an ID."""
+    rows = [
+        (1, True, "+989121234567", "=علی", dt.date(1991, 8, 3), MOMENT),
+        (2, False, None, 'a "b", c', None, MOMENT),
+        (3, None, None, None, None, None),
+    ]
+    columns = zip(*rows, strict=True)
+    return pa.table(
+        [pa.array(list(c), f.type) for c, f in zip(columns, arrow_schema(PEOPLE), strict=True)],
+        names=list(PEOPLE.names),
+    )
+
+
+def test_plain_is_for_programs(tmp_path):
+    """No mark, LF, values as they are, null nothing, stamps with their offset."""
+    path = tmp_path / "people.csv"
+    result = write_csv(people(), path, PEOPLE)
+    assert path.read_bytes().decode() == (
+        '"contact_id","active","mobile","first_name","birth_date","updated_at"\n'
+        '1,true,"+989121234567","=علی",1991-08-03,"2025-10-21T11:02:02.960000+03:30"\n'
+        '2,false,,"a ""b"", c",,"2025-10-21T11:02:02.960000+03:30"\n'
+        "3,,,,,\n"
+    )
+    assert result.losses == {}
+
+
+def test_excel_is_for_a_double_click(tmp_path):
+    """A mark, CRLF, all quoted, text that would run is defused and counted, mobiles have no plus."""
+    path = tmp_path / "people.csv"
+    result = write_csv(people(), path, PEOPLE, profile="excel", labels="fa")
+    assert path.read_bytes().decode() == (
+        '\ufeff"شناسه","فعال","موبایل","نام","تولد","زمان"\r\n'
+        '"1","true","989121234567","\'=علی","1991-08-03","2025-10-21T11:02:02.960000+03:30"\r\n'
+        '"2","false","","a ""b"", c","","2025-10-21T11:02:02.960000+03:30"\r\n'
+        '"3","","","","",""\r\n'
+    )
+    assert result.losses == {"defused": 1}
+    assert pa.table(read_csv(path, PEOPLE)).to_pydict() == people().to_pydict()
+
+
+def test_what_a_spreadsheet_would_run_gets_an_apostrophe():
+    """Each dangerous beginning is defused, each harmless one left alone, and all come back."""
+    table = pa.table({"t": pa.array([*FORMULAS, *HARMLESS], pa.string())})
+    rows, losses = for_spreadsheets(table, "anything")
+    told = rows["t"].to_pylist()
+    assert told[: len(FORMULAS)] == [f"'{text}" for text in FORMULAS]
+    assert told[len(FORMULAS) :] == [text or None for text in HARMLESS]
+    assert losses == {"defused": len(FORMULAS), "empty_text": 1}
+    assert returned(rows, "anything")["t"].to_pylist() == [*FORMULAS, *(text or None for text in HARMLESS)]
+
+
+def test_only_columns_that_people_fill_are_defused():
+    """Our own formatted columns are left alone in our tables; in other tables no column is trusted."""
+    table = pa.table(
+        {"mobile": ["+98912"], "mobile_raw": ["+98912"], "mobile_national": ["-"], "email": ["@a"]}
+    )
+    ours, losses = for_spreadsheets(table, "contacts")
+    assert ours.to_pylist() == [
+        {"mobile": "98912", "mobile_raw": "'+98912", "mobile_national": "-", "email": "'@a"}
+    ]
+    assert losses == {"defused": 2}
+    other, losses = for_spreadsheets(table, "anything")
+    assert losses == {"defused": 4}
+    assert returned(other, "anything") == table
+
+
+def test_slices_are_defused_like_wholes():
+    """Rows in the middle of a longer chunk are looked at, and no others."""
+    table = pa.table({"t": ["=0", "a", "=2", None, "", "b", "=6"]}).slice(1, 4)
+    rows, losses = for_spreadsheets(table, "anything")
+    assert rows["t"].to_pylist() == ["a", "'=2", None, None]
+    assert losses == {"defused": 1, "empty_text": 1}
+
+
+@settings(max_examples=200, deadline=None)
+@given(values=st.lists(st.none() | st.text(st.sampled_from("'=+-@\t\r\n\0＝a\"، ,")) | st.text()))
+def test_defusing_is_certain_and_undone(values):
+    """No defused text begins with what runs, and the way back gives every text but the empty one."""
+    table = pa.table({"t": pa.array(values, pa.string())})
+    rows, _ = for_spreadsheets(table, "anything")
+    assert not any(text and text[0] in "=+-@\t\r\n\0＝＋－＠" for text in rows["t"].to_pylist())
+    assert returned(rows, "anything")["t"].to_pylist() == [value or None for value in values]
+
+
+def test_another_reader_sees_the_same(tmp_path):
+    """Python's own csv module reads plain text, quotes and line breaks as they went in."""
+    values = ['"', "a,b", "two\nlines", "a\r\nb", "علی", " x "]
+    path = tmp_path / "t.csv"
+    write_csv(pa.table({"t": values}), path)
+    with path.open(encoding="utf-8", newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["t", *values]
+
+
+@pytest.mark.parametrize(("ending", "magic"), [(".csv.gz", b"\x1f\x8b"), (".csv.zst", b"\x28\xb5\x2f\xfd")])
+def test_the_ending_decides_about_compression(ending, magic, tmp_path):
+    """A file that ends in .gz or .zst is compressed, holds the same bytes, and reads back."""
+    path = tmp_path / f"people{ending}"
+    write_csv(people(), path, PEOPLE)
+    assert path.read_bytes().startswith(magic)
+    assert pa.table(read_csv(path, PEOPLE)).to_pydict() == people().to_pydict()
+    if ending.endswith("gz"):
+        write_csv(people(), tmp_path / "people.csv", PEOPLE)
+        assert gzip.decompress(path.read_bytes()) == (tmp_path / "people.csv").read_bytes()
+
+
+def test_stamps_name_their_instant_even_where_offsets_had_seconds():
+    """Before 1935 Tehran was 3:25:44 from UTC: the text has whole minutes, and the same instant."""
+    zone = pa.timestamp("us", "Asia/Tehran")
+    moments = [dt.datetime(1900, 1, 1, tzinfo=dt.UTC), dt.datetime(2022, 9, 21, 19, 29, tzinfo=dt.UTC), None]
+    told = as_text(pa.chunked_array([pa.array(moments, zone)])).to_pylist()
+    assert told == ["1900-01-01T03:25:00.000000+03:25", "2022-09-21T23:59:00.000000+04:30", None]
+    assert [dt.datetime.fromisoformat(text) for text in told[:2]] == moments[:2]
+
+
+def test_a_row_longer_than_a_block_is_read(tmp_path, monkeypatch):
+    """A value that does not fit into one block of the reader makes the block grow."""
+    monkeypatch.setattr("amoot_etl.loaders.csv_reader._BLOCK_BYTES", 1024)
+    path = tmp_path / "t.csv"
+    values = ["x" * 5_000, "y", "z" * 90_000]
+    write_csv(pa.table({"t": values}), path)
+    assert read_csv(path)["t"].tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("profile", "word"), ("compression", "rar"), ("labels", "de")]
+)
+def test_an_unknown_choice_is_refused(setting, value, tmp_path):
+    """A profile, compression or language that is not on offer is a SettingsError, and no file is made."""
+    with pytest.raises(SettingsError, match=value):
+        write_csv(people(), tmp_path / "t.csv", PEOPLE, **{setting: value})
+    assert list(tmp_path.iterdir()) == []
