@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import math
 import os
 import stat
 import tomllib
@@ -48,6 +49,8 @@ class Settings:
         timeout: Longest time without a byte, in seconds.
         concurrency: Requests at a time, at most.
         max_rps: Requests a second, at most; None for no limit.
+        deadline: Seconds for everything that is asked of the portal, from the run's start; None for no limit.
+        max_body: Largest body taken in, in bytes after unpacking; None for no limit.
         account: The account's name in `amoot.toml`, if any.
 
     Raises:
@@ -65,6 +68,8 @@ class Settings:
     timeout: float = 300.0
     concurrency: int = 4
     max_rps: float | None = None
+    deadline: float | None = None
+    max_body: int | None = None
     account: str | None = None
 
     def __post_init__(self) -> None:
@@ -79,10 +84,12 @@ class Settings:
         if parts.username or parts.password:
             raise SettingsError("base_url must hold no user or password", subject="base_url")
         for name, lowest in (("retries", 0), ("backoff", 0), ("timeout", 0.001), ("concurrency", 1)):
-            if not getattr(self, name) >= lowest:
+            if not lowest <= getattr(self, name) < math.inf:
                 raise SettingsError(f"{name} must be at least {lowest}", subject=name)
-        if self.max_rps is not None and not self.max_rps > 0:
-            raise SettingsError("max_rps must be more than 0", subject="max_rps")
+        for name in ("max_rps", "deadline", "max_body"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise SettingsError(f"{name} must be more than 0", subject=name)
         if any(ord(letter) < 33 or ord(letter) > 126 for letter in self.token):
             raise SettingsError(
                 "the token holds a character that no token has: copy it anew", subject="token"

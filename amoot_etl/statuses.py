@@ -1,12 +1,17 @@
-"""The portal's status codes: each has a name and a number, and either may come."""
+"""What the portal's answers mean: status codes by name and number, and the error that each one becomes."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-__all__ = ["CODES", "SUCCESS", "Code", "CodeClass", "code_of"]
+from amoot_etl import errors
+
+__all__ = ["CODES", "SUCCESS", "Code", "CodeClass", "code_of", "judge", "shown", "unexpected"]
+
+_STATUS_LENGTH: Final = 64
 
 
 class CodeClass(Enum):
@@ -85,3 +90,76 @@ def code_of(status: Any) -> Code | None:
     if len(word) > 1 and word[0] == word[-1] == '"':
         word = word[1:-1]
     return _BY_WORD.get(word)
+
+
+def shown(method: str, body: bytes) -> Any:
+    """Read a small body: JSON, or the bare status code as text.
+
+    Raises:
+        UnexpectedAnswer: It is empty, an HTML page, cut, or no text at all.
+    """
+    try:
+        text = body.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise unexpected(method, "a body that is no UTF-8 text") from None
+    if not text:
+        raise unexpected(method, "an empty body")
+    if text.startswith("<"):
+        raise unexpected(method, "an HTML page")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        if text[0] in '{["':
+            raise unexpected(method, "a body that is cut or no JSON") from None
+        return text
+
+
+def judge(method: str, status: Any) -> None:
+    """Accept `Success`, in words or as its number, and raise what any other status means.
+
+    Raises:
+        CredentialsError, NotFound, PortalUnavailable, UnexpectedAnswer: By the class of the code.
+
+    >>> judge("ContactList", "Success")
+    >>> judge("ContactList", -204)
+    Traceback (most recent call last):
+    amoot_etl.errors.CredentialsError: ContactList: Token_Expired (-204): renew the token in the panel
+    """
+    code = code_of(status)
+    if code is SUCCESS:
+        return
+    if code is None:
+        raise unexpected(method, f"the status {_printable(status)}", status=_printable(status))
+    message = f"{method}: {code.name} ({code.number}): {code.way_out}"
+    match code.kind:
+        case CodeClass.CREDENTIALS:
+            raise errors.CredentialsError(message, subject=method, status=code.name)
+        case CodeClass.ARGUMENT:
+            raise errors.NotFound(message, subject=method, status=code.name)
+        case _:
+            raise errors.PortalUnavailable(message, subject=method, status=code.name)
+
+
+def _printable(status: Any) -> str:
+    """Show a status that we do not know, unless it is so long or odd that it may be data."""
+    if isinstance(status, bool | dict | list) or status is None:
+        return f"of type {type(status).__name__}"
+    text = str(status)
+    safe = len(text) <= _STATUS_LENGTH and text.replace("_", "").replace("-", "").isalnum() and text.isascii()
+    digits = sum(character.isdigit() for character in text)
+    return text if safe and digits < 7 else f"of {len(text)} characters"
+
+
+def unexpected(method: str, what: str, *, status: str = "") -> errors.UnexpectedAnswer:
+    """Make the error of an answer that the portal does not document.
+
+    Args:
+        method: The portal's method.
+        what: What it answered, in words.
+        status: The same as one word, for programs.
+    """
+    return errors.UnexpectedAnswer(
+        f"{method}: the portal answered {what}: check the base URL, or ask the portal's support",
+        subject=method,
+        status=status,
+    )

@@ -99,7 +99,9 @@ def fetch_contact(client: Client, contact_id: int, *, tries: int | None = None) 
     it is asked once more and then told as PortalUnavailable with the status `Failed`.
     """
     try:
-        record = client.download("ContactGet", _OneContact, tries=tries, ContactID=contact_id)
+        record = client.download(
+            "ContactGet", _OneContact, tries=tries, twice_at_most="Failed", ContactID=contact_id
+        )
     except PortalUnavailable as error:
         if error.status != "Failed":
             raise
