@@ -79,6 +79,7 @@ class Column:
         description: What it holds, in one sentence.
         label: Its heading in Persian.
         source: The portal's fields that it comes from.
+        kind: The type that a user's mapping gave it, such as `national_id`; empty for our own columns.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Column:
     description: str
     label: str
     source: tuple[str, ...] = ()
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
