@@ -99,7 +99,7 @@ class AddressBook:
             contacts: How many contacts it holds, the dirty ones among them.
             seed: Chooses another book of the same kind.
             labels: How many labels there are; most contacts have one, some two or three, some none.
-            dirty: Whether the contacts of `DIRTY` are among them; by default when there are 1,000 or more.
+            dirty: Whether the contacts of `DIRTY` are among them; by default when they are the smaller half.
 
         Raises:
             ValueError: There is no room for the dirty contacts.
@@ -111,13 +111,7 @@ class AddressBook:
         from amoot_etl.demo.invent import fill  # noqa: PLC0415 - invent.py builds on this module
 
         book = cls()
-        fill(
-            book,
-            contacts=contacts,
-            seed=seed,
-            labels=labels,
-            dirty=contacts >= 1000 if dirty is None else dirty,
-        )
+        fill(book, contacts=contacts, seed=seed, labels=labels, dirty=dirty)
         return book
 
     # Settings that tests turn; a wrong word is an error here, not a portal that silently does something else.

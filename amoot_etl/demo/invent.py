@@ -41,7 +41,7 @@ _ARABIC_KEYBOARD: Final = str.maketrans("یک", "يك")
 _MIDNIGHT: Final = "T00:00:00"
 
 
-def fill(book: AddressBook, *, contacts: int, seed: int, labels: int, dirty: bool) -> None:
+def fill(book: AddressBook, *, contacts: int, seed: int, labels: int, dirty: bool | None) -> None:
     """Fill an empty book with invented contacts.
 
     Args:
@@ -49,11 +49,12 @@ def fill(book: AddressBook, *, contacts: int, seed: int, labels: int, dirty: boo
         contacts: How many contacts, the dirty ones among them.
         seed: Where chance begins.
         labels: How many labels.
-        dirty: Whether the contacts of `DIRTY` are the last ones.
+        dirty: Whether the contacts of `DIRTY` are the last ones; by default when they are the smaller half.
 
     Raises:
         ValueError: There is no room for the dirty contacts.
     """
+    dirty = contacts >= 2 * len(DIRTY) if dirty is None else dirty
     plain = contacts - len(DIRTY) if dirty else contacts
     if plain < 0:
         raise ValueError(f"{contacts} contacts leave no room for the {len(DIRTY)} dirty ones")
