@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from amoot_etl.transformers._dateforms import Calendar, Note, State, read_text
@@ -82,6 +82,7 @@ def test_what_people_type_is_read(text):
     assert read_text(text, Calendar.GREGORIAN, TODAY).note is Note.MISPLACED
 
 
+@settings(deadline=None)  # the tables are built on first use
 @given(
     day=st.integers(FIRST_DAY, LAST_DAY),
     form=st.sampled_from(
@@ -144,6 +145,21 @@ def test_what_names_no_day_is_invalid(text):
     assert day_of(text, Calendar.GREGORIAN) is State.INVALID
     assert pair(None, text) == (None, [("date_invalid", text)])
     assert pair(text, None) == (None, [("date_invalid", text)])
+
+
+@pytest.mark.parametrize(
+    "time", ["T25:00:00", "T10:60:00", "T10:00:60", "T10:00:0x", "T10-00-00", "T10:00:00."]
+)
+def test_a_time_that_is_none_makes_the_text_invalid(time):
+    """Also where the date before it is good: who knows what was meant."""
+    text = "2025-10-21" + time
+    assert pair(text, None) == (None, [("date_invalid", text)])
+
+
+def test_a_value_that_json_must_escape_is_told_whole():
+    """A backslash parts a date like a slash, and stands escaped in the pair's JSON."""
+    text = r"1404\07\25"
+    assert pair("2025-10-21", text) == ("1404/07/29", [("date_mismatch", both("2025-10-21", text))])
 
 
 SENTINELS = [
@@ -433,6 +449,7 @@ def test_nothing_is_lost_and_nothing_is_told_twice_in_any_combination():
         assert (together.jalali[row].as_py() is not None) == (State.DAY in states) or first == "1900-01-01"
 
 
+@settings(deadline=None)  # the tables are built on first use
 @given(
     st.lists(
         st.tuples(st.one_of(st.none(), st.text(max_size=40)), st.one_of(st.none(), st.text(max_size=40)))
@@ -452,6 +469,7 @@ def test_no_text_breaks_the_reader(rows):
                 assert value in rows[row]
 
 
+@settings(deadline=None)  # the tables are built on first use
 @given(
     st.text(alphabet="0123456789/-T:. Z+۱مهر", max_size=29)
     | st.from_regex(r"[12]\d{3}-[01]\d-[0-3]\d(T\d\d:\d\d:\d\d(\.\d{0,9})?)?", fullmatch=True),
