@@ -29,8 +29,10 @@ _LOCAL: Final = rf"{_ATOM}(?:\.{_ATOM})*"
 _DOMAIN: Final = rf"(?:{_LABEL}\.)+[a-z]{{2,63}}"
 _PLAIN: Final = f"^{_LOCAL}@{_DOMAIN}$"
 """Addresses that Arrow can tell to be valid and clean; their lengths are looked at apart."""
-_MIXED: Final = f"^[ \\t\\r\\n]*(?P<local>{_LOCAL})@(?P<domain>(?i:{_DOMAIN}))[ \\t\\r\\n]*$"
+_MIXED: Final = f"^[ \\t\\r\\n]*{_LOCAL}@(?i:{_DOMAIN})[ \\t\\r\\n]*$"
 """Addresses that need no more than blanks taken off and their domain put in lower case."""
+_PARTS: Final = r"^[ \t\r\n]*(?P<local>[^@]*)@(?P<domain>[^@ \t\r\n]*)"
+"""Takes one of those apart: a simple expression for the groups, since those make Arrow slow in a long one."""
 
 _WIDE_ATOM: Final = r"[\w!#$%&'*+/=?^`{|}~-]+"
 _WIDE_LABEL: Final = r"[^\W_](?:[\w\u200c-]{0,61}[^\W_])?"
@@ -116,9 +118,9 @@ def _fits(addresses: pa.Array) -> pa.Array:
 
 def _read_distinct(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Give the address of each text, and what is wrong with it; all but the odd ones at once."""
-    parts = pc.extract_regex(texts, _MIXED)
+    parts = pc.extract_regex(texts, _PARTS)
     local, domain = parts.field("local"), pc.ascii_lower(parts.field("domain"))
-    matched = pc.and_(parts.is_valid(), pc.is_valid(texts))
+    matched = pc.match_substring_regex(texts, _MIXED)
     joined = pc.if_else(
         matched, pc.binary_join_element_wise(local, domain, "@"), pa.scalar(None, pa.string())
     )

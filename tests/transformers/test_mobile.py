@@ -16,6 +16,7 @@ from phonenumbers import PhoneNumberType as Type
 
 from amoot_etl.transformers import _generate_mobile_ranges as generator
 from amoot_etl.transformers import _mobile_ranges
+from amoot_etl.transformers import mobile as mobile_module
 from amoot_etl.transformers._mobile_one import KINDS, read_one
 from amoot_etl.transformers.mobile import describe_mobile, normalise_mobile, read_mobile
 
@@ -34,49 +35,61 @@ def _one(text: str):
     return tuple(part.to_pylist()[0] for part in _read(text)[:5])
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "9121234567",
-        "09121234567",
-        "989121234567",
-        "00989121234567",
-        "+989121234567",
-        "+98 0912 123 4567",
-        "98 0912 123 4567",
-        "0098 0912 123 4567",
-        "+98 (0) 912 123 4567",
-        "0989121234567",
-        "+09121234567",
-        "989121234567+",
-        "0912-123-4567",
-        "0912.123.4567",
-        "0912/123/4567",
-        "(0912) 123 4567",
-        "0912_123_4567",
-        "'09121234567",
-        " 0912 123 4567\t\r\n",
-        "09121234567".translate(PERSIAN),
-        "09121234567".translate(ARABIC),
-        "09121234567".translate(WIDE),
-        "＋98 912 123 4567",
-        "\u202a+98 912 123 4567\u202c",
-        "\u200e09121234567\u200f",
-        "0912\u200c123\u200c4567",
-        "0912\u00a0123\u00a04567",
-        "\ufeff09121234567",
-        "۰۹۱۲ـ۱۲۳ـ۴۵۶۷",
-        "0912\u2013123\u20134567",
-        "9121234567.0",
-        "9121234567.00",
-        "989121234567.0",
-        "tel:+98-912-123-4567",
-        "TEL: 09121234567",
-    ],
-)
+WAYS = [
+    "9121234567",
+    "09121234567",
+    "989121234567",
+    "00989121234567",
+    "+989121234567",
+    "+98 0912 123 4567",
+    "98 0912 123 4567",
+    "0098 0912 123 4567",
+    "+98 (0) 912 123 4567",
+    "0989121234567",
+    "+09121234567",
+    "989121234567+",
+    "0912-123-4567",
+    "0912.123.4567",
+    "0912/123/4567",
+    "(0912) 123 4567",
+    "0912_123_4567",
+    "'09121234567",
+    " 0912 123 4567\t\r\n",
+    "09121234567".translate(PERSIAN),
+    "09121234567".translate(ARABIC),
+    "09121234567".translate(WIDE),
+    "＋98 912 123 4567",
+    "\u202a+98 912 123 4567\u202c",
+    "\u200e09121234567\u200f",
+    "0912\u200c123\u200c4567",
+    "0912\u00a0123\u00a04567",
+    "\ufeff09121234567",
+    "۰۹۱۲ـ۱۲۳ـ۴۵۶۷",
+    "0912\u2013123\u20134567",
+    "9121234567.0",
+    "9121234567.00",
+    "989121234567.0",
+    "tel:+98-912-123-4567",
+    "TEL: 09121234567",
+]
+
+
+@pytest.mark.parametrize("text", WAYS)
 def test_every_way_to_write_a_number_gives_the_same_number(text):
     """Digits of every keyboard, prefixes, separators, invisible marks and a float's tail make no difference."""
     assert _one(text) == (NUMBER, "09121234567", "ir", "IR", "MCI")
+    assert read_one(text) == (KINDS.index("ir"), "IR", NUMBER, 9121234567, None)
+
+
+def test_iranian_numbers_are_read_without_looking_at_one_alone(monkeypatch):
+    """Whatever the prefix, the separators and the digits: the whole chunk is read by arithmetic."""
+
+    def refuse(text: str) -> None:
+        pytest.fail(f"{text!r} was read alone")
+
+    monkeypatch.setattr(mobile_module, "read_one", refuse)
+    texts = [text for text in WAYS if not text.lower().startswith("tel:")]
+    assert set(_read(*texts).mobile.to_pylist()) == {NUMBER}
 
 
 @pytest.mark.parametrize(
@@ -111,9 +124,9 @@ def test_nothing_dashes_and_zeros_are_empty(text):
 )
 def test_a_foreign_number_without_its_plus_is_foreign(text, country):
     """An integer lost its plus: 964… is Iraq, not an odd Iranian number, and needs no repair."""
-    mobile, national, kind, found, operator = _one(text)
+    number, national, kind, found, operator = _one(text)
     digits = "".join(char for char in text if char.isdecimal()).removeprefix("00")
-    assert (mobile, national, kind, found, operator) == ("+" + digits, None, "foreign", country, None)
+    assert (number, national, kind, found, operator) == ("+" + digits, None, "foreign", country, None)
 
 
 def test_ten_digits_from_nine_on_are_iranian_without_a_plus_only():
@@ -125,9 +138,9 @@ def test_ten_digits_from_nine_on_are_iranian_without_a_plus_only():
 @pytest.mark.parametrize("block", [90600, 90999, 92400, 94120, 97000, 98800, 99700, 99500, 99999 - 20])
 def test_no_number_is_lost_for_its_prefix(block):
     """9 and nine digits is a mobile whatever the table says; one that it does not list has a kind of its own."""
-    mobile, national, kind, country, _ = _one(f"{block}12345")
+    number, national, kind, country, _ = _one(f"{block}12345")
     listed = any(first <= block <= last for first, last, _ in _mobile_ranges.RANGES)
-    assert (mobile, national, country) == (f"+98{block}12345", f"0{block}12345", "IR")
+    assert (number, national, country) == (f"+98{block}12345", f"0{block}12345", "IR")
     assert kind == ("ir" if listed else "ir_unlisted")
 
 
@@ -160,6 +173,9 @@ def test_a_landline_is_told_and_has_its_country(text, country):
         ("98912000000", "11 digits"),
         ("9891200000000", "13 digits"),
         ("912000000", "9 digits"),
+        ("912000000.0", "9 digits"),
+        ("91200000.00", "8 digits"),
+        ("8512345678", "10 digits"),
         ("0912000000", "10 digits"),
         ("091212345678", "12 digits"),
         ("+9121234567", "10 digits"),
