@@ -15,8 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.schema import CONTACT_FIELDS, TABLES
+from amoot_etl.schema import CONTACT_FIELDS
+from amoot_etl.shape import Shape
 from amoot_etl.transformers._arrow import DICTIONARY, Finding, decoded, encoded, strings
+from amoot_etl.transformers.custom import read_custom
 from amoot_etl.transformers.dates import read_date_pair
 from amoot_etl.transformers.email import read_email
 from amoot_etl.transformers.gender import read_gender
@@ -30,7 +32,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["ISSUE_TYPES", "Cleaned", "CleanedTable", "clean_contacts", "clean_table", "issue_table"]
+__all__ = [
+    "ISSUE_TYPES",
+    "Cleaned",
+    "CleanedTable",
+    "clean_contacts",
+    "clean_table",
+    "issue_table",
+    "wanted_issues",
+]
 
 ISSUE_TYPES: Final = pa.schema(
     [
@@ -77,7 +87,7 @@ class CleanedTable(NamedTuple):
     """A clean chunk as Arrow tables."""
 
     contacts: pa.Table
-    """The columns of `contacts`; strings that repeat are `dictionary<int32, string>`; `groups` is null."""
+    """Every column of `contacts`; strings that repeat are `dictionary<int32, string>`; `groups` is null."""
     issues: pa.Table
     """The columns of `issues`, by row of the chunk."""
     mobiles: npt.NDArray[np.int64]
@@ -91,13 +101,14 @@ class Cleaned(NamedTuple):
     issues: pd.DataFrame
 
 
-def clean_contacts(frame: pd.DataFrame, *, today: dt.date) -> Cleaned:
+def clean_contacts(frame: pd.DataFrame, *, today: dt.date, shape: Shape | None = None) -> Cleaned:
     """Clean a chunk of contacts.
 
     Args:
         frame: Raw contacts as the extractors give them: the portal's fields as columns, every value as text. A
             field that is missing counts as null. It is left as it is.
         today: The run's date in Tehran: it settles centuries and what is in the future.
+        shape: A mapping of the custom fields, and the columns that are wanted; without it the table as documented.
 
     Returns:
         `contacts` with the columns of the table of that name, Arrow-backed, on the index of `frame`; and `issues`,
@@ -119,34 +130,37 @@ def clean_contacts(frame: pd.DataFrame, *, today: dt.date) -> Cleaned:
     if "_unreadable" in frame:
         readable = frame["_unreadable"].isna().to_numpy(dtype=bool)
         raw, frame = raw.filter(pa.array(readable)), frame[readable]
-    clean = clean_table(raw, today=today)
-    contacts = pa.table(
-        [decoded(column) for column in _whole(clean.contacts)], names=clean.contacts.column_names
-    )
-    frames = [table.to_pandas(types_mapper=pd.ArrowDtype) for table in (contacts, clean.issues)]
+    shape = shape or Shape()
+    clean = clean_table(raw, today=today, shape=shape)
+    wanted = clean.contacts.select(list(shape.tables["contacts"].names))
+    contacts = pa.table([decoded(column) for column in _whole(wanted)], names=wanted.column_names)
+    issues = wanted_issues(clean.issues, shape)
+    frames = [table.to_pandas(types_mapper=pd.ArrowDtype) for table in (contacts, issues)]
     return Cleaned(frames[0].set_axis(frame.index), frames[1])
 
 
-def clean_table(raw: pa.Table, *, today: dt.date) -> CleanedTable:
+def clean_table(raw: pa.Table, *, today: dt.date, shape: Shape | None = None) -> CleanedTable:
     """Clean a chunk of contacts, Arrow in and out: what `clean_contacts` and the pipeline stand on.
 
     Args:
         raw: Raw contacts, `string` columns.
         today: The run's date in Tehran.
+        shape: A mapping of the custom fields; which columns are wanted is for whoever writes them.
 
     Raises:
         ValueError: A row has no usable ID.
     """
-    chain = _Chain(raw, today)
+    chain = _Chain(raw, today, shape or Shape())
     return chain.run()
 
 
 class _Chain:
     """One chunk on its way through the chain."""
 
-    def __init__(self, raw: pa.Table, today: dt.date) -> None:
+    def __init__(self, raw: pa.Table, today: dt.date, shape: Shape) -> None:
         self.size = raw.num_rows
         self.today = today
+        self.shape = shape
         self.findings: list[Finding] = []
         self.raw = dict(zip(raw.column_names, _whole(raw), strict=True))
         self.columns: dict[str, pa.Array] = {}
@@ -160,7 +174,7 @@ class _Chain:
             self.columns[column] = self._bool(field, column)
         mobiles = self._mobile()
         for field, column in _TEXT.items():
-            self.columns[column] = clean_array(encoded(self.field(field)))
+            self._text(field, column)
         self.columns["full_name"] = join_names(self.columns["first_name"], self.columns["last_name"])
         self._take("gender", read_gender(self.field("GenderType"), self.field("GenderTypeStr")))
         self._take("email", read_email(self.field("Email")))
@@ -173,9 +187,9 @@ class _Chain:
         self.findings += stamps.findings
         self.columns["groups"] = pa.nulls(self.size, DICTIONARY)
         self.columns["extra"] = self._extra()
-        names = TABLES["contacts"].names
-        contacts = pa.table([self.columns[name] for name in names], names=list(names))
-        return CleanedTable(contacts, issue_table(ids, self.findings), mobiles)
+        names = list(self.shape.contacts.names)
+        contacts = pa.table([self.columns[name] for name in names], names=names)
+        return CleanedTable(contacts, issue_table(ids, self.findings, names), mobiles)
 
     def field(self, name: str) -> pa.Array:
         """Give a field's texts; nulls where the chunk does not have it."""
@@ -193,7 +207,7 @@ class _Chain:
                 literals.setdefault(field, set()).add(row)
         for field, column in _COLUMN_OF.items():
             if field in literals:
-                self._set_aside(field, column, sorted(literals[field]))
+                self._set_aside(field, self.shape.name(column), sorted(literals[field]))
         return literals
 
     def _set_aside(self, field: str, column: str, rows: list[int]) -> None:
@@ -241,7 +255,18 @@ class _Chain:
         self.findings += [_without(finding, nested) for finding in read.findings] if nested else read.findings
         return read.keys
 
+    def _text(self, field: str, column: str) -> None:
+        mapped = self.shape.field(column)
+        if mapped is None or mapped.type == "text":
+            self.columns[self.shape.name(column)] = clean_array(encoded(self.field(field)))
+            return
+        read = read_custom(self.field(field), mapped, today=self.today)
+        names = [one.name for one in mapped.columns()]
+        self.columns.update(zip(names, read.arrays, strict=True))
+        self.findings += read.findings
+
     def _date(self, field: str, column: str) -> None:
+        column = self.shape.name(column)
         read = read_date_pair(
             self.field(field),
             self.field(f"{field}Per"),
@@ -272,12 +297,18 @@ class _Chain:
         return pa.array(["{" + ",".join(parts) + "}" if parts else None for parts in texts], pa.string())
 
 
-def issue_table(ids: pa.Array, findings: Sequence[Finding]) -> pa.Table:
-    """Give findings as rows of `issues`, by row of the chunk and in the order of the columns they are about."""
+def issue_table(ids: pa.Array, findings: Sequence[Finding], columns: Sequence[str]) -> pa.Table:
+    """Give findings as rows of `issues`, by row of the chunk and in the order of the columns they are about.
+
+    Args:
+        ids: The contact of each row.
+        findings: What was found.
+        columns: The columns of contacts, in order.
+    """
     findings = [finding for finding in findings if len(finding.rows)]
     if not findings:
         return ISSUE_TYPES.empty_table()
-    order = {name: number for number, name in enumerate(TABLES["contacts"].names)}
+    order = {name: number for number, name in enumerate(columns)}
     findings = sorted(findings, key=lambda finding: order.get(finding.column, -1))
     rows = np.concatenate([finding.rows for finding in findings])
     arrays: dict[str, Any] = {
@@ -289,6 +320,14 @@ def issue_table(ids: pa.Array, findings: Sequence[Finding]) -> pa.Table:
     }
     table = pa.table(arrays, schema=ISSUE_TYPES)
     return table.take(pa.array(np.argsort(rows, kind="stable")))
+
+
+def wanted_issues(issues: pa.Table, shape: Shape) -> pa.Table:
+    """Give the issues of wanted columns: what a column holds that nobody wants is not to stand in issues either."""
+    if shape.is_whole or not issues.num_rows:
+        return issues
+    column = issues.column("column")
+    return issues.filter(pc.or_(pc.is_null(column), pc.is_in(column, pa.array(sorted(shape.told_of)))))
 
 
 def _detail(finding: Finding) -> pa.Array:
