@@ -247,10 +247,12 @@ class Build:
     def _raws(self, number: int, item: Segment | Raw) -> Sequence[Raw]:
         if isinstance(item, Raw):
             return [item]
+        listing = self._listings[number]
         try:
             return self._reader.read(item)
+        except FileNotFoundError:
+            raise StartOver(f"the listing of {listing.group_id} had to be downloaded again") from None
         except UnexpectedAnswer:
-            listing = self._listings[number]
             listing.torn = True
             raise StartOver(f"a record of the listing of {listing.group_id} was cut in two") from None
 

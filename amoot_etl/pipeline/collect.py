@@ -33,6 +33,7 @@ _log = logging.getLogger("amoot_etl.export")
 
 _ROUNDS: Final = 2
 _ATTEMPTS: Final = 8
+_PATIENT: Final = 2
 
 
 class Progress(NamedTuple):
@@ -183,6 +184,10 @@ class Collector:
         # With one group that has contacts, who is in which group is known from the first batch on.
         direct = sum(group.contacts_count != 0 for group in self._groups) <= 1
         for attempt in range(_ATTEMPTS):
+            if attempt >= _PATIENT:
+                # Downloads that break off again and again: build once all of them have landed.
+                for listing in fetch.listings:
+                    listing.wait()
             spool = folder / f"spool-{attempt + 1}"
             spool.mkdir(mode=0o700)
             try:
@@ -336,11 +341,18 @@ class Collector:
         counts = [group.contacts_count for group in self._groups]
         expected = sum(count or 0 for count in counts) if counts else None
 
-        def tell(records: int) -> None:
-            landed = [listing for listing in fetch.listings if listing.landed]
-            size = sum(listing.received_bytes for listing in landed)
-            watch(Progress(len(fetch.listings), len(landed), records, size, expected))
+        latest = 0
 
+        def tell(records: int) -> None:
+            nonlocal latest
+            latest = records
+            landed = sum(listing.landed for listing in fetch.listings)
+            size = sum(listing.received_bytes for listing in fetch.listings)
+            watch(Progress(len(fetch.listings), landed, records, size, expected))
+
+        for listing in fetch.listings:
+            listing.on_wait = lambda: tell(latest)
+        tell(0)
         return tell
 
 

@@ -7,19 +7,23 @@ starts that listing over, and the reader is told so by `StartOver`: what it buil
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from typing import TYPE_CHECKING
 
 from amoot_etl.extractors.landing import Landing, Segment
+from amoot_etl.pipeline.crew import TICK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from amoot_etl.client import Client
 
 __all__ = ["Fetch", "Listing", "StartOver"]
+
+_log = logging.getLogger("amoot_etl.export")
 
 
 class StartOver(Exception):  # noqa: N818 - a turn of the road, not a fault
@@ -42,8 +46,10 @@ class Listing:
         self.group_id = group_id
         self.torn = False
         """Whether a cut went through a record, so that only a stream can read it."""
-        self.received_bytes = 0
+        self.on_wait: Callable[[], None] | None = None
+        """Called about twice a second while a reader waits for the network."""
         self._folder = folder
+        self._landing: Landing | None = None
         self._changed = threading.Condition()
         self._segments: list[Segment] = []
         self._attempt = 0
@@ -59,15 +65,17 @@ class Listing:
             folder = self._folder / f"{self.group_id}-{self._attempt}"
             self._changed.notify_all()
         folder.mkdir(parents=True, mode=0o700)
-        return Landing("ContactList", folder, on_segment=self._announce)
+        landing = self._landing = Landing("ContactList", folder, on_segment=self._announce)
+        return landing
 
     def succeed(self, segments: list[Segment]) -> None:
         """Say that the whole body has landed."""
         with self._changed:
             self._segments = segments
             self._done = True
-            self.received_bytes = sum(segment.path.stat().st_size for segment in segments)
             self._changed.notify_all()
+        told = {"event": "landed", "group_id": self.group_id, "bytes": self.received_bytes}
+        _log.info("the listing of %d has landed: %d bytes", self.group_id, self.received_bytes, extra=told)
 
     def fail(self, error: BaseException) -> None:
         """Say that it never will."""
@@ -80,10 +88,15 @@ class Listing:
         """Whether the whole body is on disk."""
         return self._done
 
+    @property
+    def received_bytes(self) -> int:
+        """Bytes that the latest attempt has taken in."""
+        return self._landing.received if self._landing else 0
+
     def wait(self) -> list[Segment]:
         """Wait for the whole body and give its segments."""
         with self._changed:
-            self._changed.wait_for(lambda: self._done or self._error)
+            self._wait_for(lambda: self._done or self._error is not None)
             self._raise()
             return list(self._segments)
 
@@ -99,7 +112,7 @@ class Listing:
             self._taken = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self.ready() or self._done or self._error)
+                self._wait_for(lambda: self.ready() or self._done or self._error is not None)
                 self._raise()
                 if self._taken and attempt != self._attempt:
                     raise StartOver(f"the listing of {self.group_id} had to be downloaded again")
@@ -113,6 +126,11 @@ class Listing:
     def ready(self) -> bool:
         """Say whether the next segment is there already (or is no longer to come)."""
         return self._taken < len(self._segments) or (self._taken > 0 and not self._segments)
+
+    def _wait_for(self, come: Callable[[], bool]) -> None:
+        while not self._changed.wait_for(come, TICK):
+            if self.on_wait:
+                self.on_wait()
 
     def _raise(self) -> None:
         if self._error:

@@ -6,8 +6,6 @@ something is gone. An empty list, or one that lacks contacts we hold, proves not
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -17,6 +15,7 @@ from amoot_etl.extractors.body import usable_ids
 from amoot_etl.extractors.contacts import fetch_contact
 from amoot_etl.extractors.landing import Landing
 from amoot_etl.extractors.updates import update_reader
+from amoot_etl.pipeline.crew import in_threads
 from amoot_etl.transformers.stamps import stamp_order
 
 if TYPE_CHECKING:
@@ -123,26 +122,22 @@ def fetch_each(client: Client, ids: Iterable[int]) -> Fetched:
         PortalUnavailable, UnexpectedAnswer: The portal kept failing.
     """
     fetched = Fetched([], [], [])
-    lock = threading.Lock()
 
     def ask(contact_id: int) -> None:
+        # Appending is atomic, and each list has its own order of arrival; records are sorted at the end.
         try:
-            record = fetch_contact(client, contact_id)
+            fetched.records.append(fetch_contact(client, contact_id))
         except NotFound:
-            with lock:
-                fetched.gone.append(contact_id)
+            fetched.gone.append(contact_id)
         except PortalUnavailable as error:
             if error.status != "Failed":
                 raise
-            with lock:
-                fetched.unanswered.append(contact_id)
-        else:
-            with lock:
-                fetched.records.append(record)
+            fetched.unanswered.append(contact_id)
 
-    with ThreadPoolExecutor(client.settings.concurrency, thread_name_prefix="amoot-get") as pool:
-        list(pool.map(ask, ids))
+    in_threads(ask, ids, client.settings.concurrency)
     fetched.records.sort(key=lambda record: int((record.text["ID"] or "0").split(".")[0]))
+    fetched.gone.sort()
+    fetched.unanswered.sort()
     return fetched
 
 
