@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from amoot_etl.errors import SettingsError
+from amoot_etl.mapping import read_mapping
+from amoot_etl.shape import Shape
+from amoot_etl.toml_lines import line_finder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from amoot_etl.mapping import CustomField
 
 __all__ = ["BASE_URL", "Settings", "load", "token_from"]
 
@@ -34,6 +39,12 @@ _ENVIRONMENT: Final = {
     "timeout": "AMOOT_TIMEOUT",
     "concurrency": "AMOOT_CONCURRENCY",
 }
+_CHOICES: Final = {
+    "labels": ("en", "fa"),
+    "csv_profile": ("plain", "excel"),
+    "csv_compression": ("none", "gzip", "zstd"),
+}
+_LISTS: Final = ("columns", "exclude")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +63,12 @@ class Settings:
         deadline: Seconds for everything that is asked of the portal, from the run's start; None for no limit.
         max_body: Largest body taken in, in bytes after unpacking; None for no limit.
         account: The account's name in `amoot.toml`, if any.
+        mapping: What the custom fields mean, as `mapping.read_mapping` gives it.
+        columns: The columns of contacts that are wanted, by their names in the tables; none means all.
+        exclude: Columns of contacts that are not wanted.
+        labels: Headings of CSV and Excel: `en` or `fa`; None as the current set has them, else `en`.
+        csv_profile: `plain` for programs, `excel` for people; None as the current set has it, else `plain`.
+        csv_compression: `none`, `gzip` or `zstd`; None as the current set has it, else `none`.
 
     Raises:
         SettingsError: A value is out of its range.
@@ -71,6 +88,12 @@ class Settings:
     deadline: float | None = None
     max_body: int | None = None
     account: str | None = None
+    mapping: tuple[CustomField, ...] = ()
+    columns: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    labels: str | None = None
+    csv_profile: str | None = None
+    csv_compression: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
@@ -94,6 +117,20 @@ class Settings:
             raise SettingsError(
                 "the token holds a character that no token has: copy it anew", subject="token"
             )
+        self._check_shape()
+
+    def _check_shape(self) -> None:
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in (None, *known):
+                raise SettingsError(f"{name} can be {' or '.join(known)}", subject=name)
+        for name in ("mapping", *_LISTS):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        Shape(self.mapping, self.columns, self.exclude)  # which says what is wrong with them
+
+    @property
+    def shape(self) -> Shape:
+        """The tables as the user wants them."""
+        return Shape(self.mapping, self.columns, self.exclude)
 
     @property
     def on_loopback(self) -> bool:
@@ -153,7 +190,8 @@ def _from_file(config: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})", subject=str(path)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -169,7 +207,15 @@ def _from_file(config: Path | None) -> dict[str, Any]:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
             raise SettingsError(f"{path}: unknown key {key}{hint}", subject=key)
-    return {key: _typed(key, value, where=f"{path}: {key}") for key, value in table.items()}
+    place = line_finder(path, text)
+    mapping = read_mapping(table.pop("mapping", {}), place=place)
+    values = {key: _typed(key, value, where=place((key,))) for key, value in table.items()}
+    try:
+        Shape(mapping, values.get("columns", ()), values.get("exclude", ()))
+    except SettingsError as error:
+        what = str(error).removeprefix(f"{error.subject}: ")
+        raise SettingsError(f"{place((error.subject,))}: {what}", subject=error.subject) from None
+    return {**values, "mapping": mapping}
 
 
 def _found() -> Path | None:
@@ -188,6 +234,10 @@ def _typed(name: str, value: Any, *, where: str) -> Any:
         "timeout": float,
         "max_rps": float,
     }.get(name, str)
+    if name in _LISTS:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise SettingsError(f'{where} must be a list of texts, ["mobile"]', subject=name)
+        return tuple(value)
     try:
         if kind is str:
             if not isinstance(value, str):
