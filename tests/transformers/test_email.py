@@ -71,6 +71,8 @@ def test_nothing_and_dashes_are_empty(text):
         "sara@192.168.1.1",
         '"sara rad"@example.com',
         "a" * 65 + "@example.com",
+        "a" * 40 + "." + "b" * 40 + "@example.com",
+        "a" * 40 + "." + "b" * 40 + "@Example.com",
         "ا" * 33 + "@example.com",
         "a@" + "b" * 64 + ".com",
         "a@" + "b." * 127 + "com",
