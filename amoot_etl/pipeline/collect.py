@@ -90,6 +90,8 @@ class Collected:
     listings: list[dict[str, Any]]
     unlisted_groups: tuple[int, ...]
     warnings: list[str] = field(default_factory=list)
+    carried: int = 0
+    """Contacts taken over from the set before, where not everything was asked for anew."""
 
 
 class Collector:
