@@ -14,6 +14,7 @@ __all__ = [
     "CONTACT_FIELDS",
     "GROUP_FIELDS",
     "RAW",
+    "RULES",
     "SCHEMA_VERSION",
     "TABLES",
     "TRANSFORMS_VERSION",
@@ -364,7 +365,7 @@ TABLES: Final = {
 
 RAW: Final = Table(
     "contacts_raw",
-    "One row a contact, every field exactly as received.",
+    "One row a contact, every field exactly as received; only with `--raw`.",
     "مخاطبین (خام)",
     (
         *(Column(name, "string", f"{name} as received, as text.", name, (name,)) for name in CONTACT_FIELDS),
@@ -372,3 +373,25 @@ RAW: Final = Table(
     ),
 )
 """The table that `--raw` adds."""
+
+RULES: Final = {
+    "mobile_invalid": "A number that nobody can be called on; the column is null.",
+    "mobile_landline": "A number that no mobile can have; the column is null.",
+    "mobile_duplicate": "Several contacts have this number; one row for each of them.",
+    "date_invalid": "No day of either calendar; that field counts as empty.",
+    "date_mismatch": "The two fields of a date name two days; the Gregorian one is kept.",
+    "date_shifted": "Tehran's midnight told in UTC, a day early; the Jalali twin is kept.",
+    "date_ambiguous": "Two digits for the year, or day and month in doubt; read if only one way is a day, else null.",
+    "date_out_of_range": "A day before 1178 or after 1501 AP; that field counts as empty.",
+    "date_in_future": "A birthday after the day of the run; kept.",
+    "jalali_in_gregorian_field": "A Jalali date in the Gregorian field; read as what it is.",
+    "gregorian_in_jalali_field": "A Gregorian date in the Jalali field; read as what it is.",
+    "email_invalid": "Not the shape of an e-mail address; the column is null.",
+    "gender_mismatch": "The boolean and the text of the gender contradict each other; the boolean is kept.",
+    "custom_invalid": "A custom field cannot be read as the type that the mapping gives it; the column is null.",
+    "duplicate_id": "One listing held the contact more than once.",
+    "type_mismatch": "A value of another type than the portal documents; the column is null where it is lost.",
+    "record_unreadable": "A record without a usable ID; the raw record is the value.",
+    "unknown_field": "A field that the portal does not document; one row a field, its values are in `extra`.",
+}
+"""The rules of the issues table, and what breaking one means for the value."""
