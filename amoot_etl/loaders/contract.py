@@ -158,7 +158,8 @@ class Format:
         holds: Tells whether a table, by name, has a place in this format.
         target: Starts the files of one run: `target(folder, run, **options)`.
         read: Gives one table back: `read(path, table, **options)` as a DataFrame with Arrow types.
-        reduced: Gives a chunk as the format holds it, and what that cost: `reduced(chunk, **options)`.
+        reduced: Gives a chunk as the format holds it, and what that cost: `reduced(chunk, name=table,
+            **options)` with the table's name and the options of `target`.
     """
 
     name: str

@@ -159,7 +159,7 @@ def test_what_goes_in_comes_out(name, options, tmp_path):
     """Contacts with every type and hostile text come back equal, after the losses that the format declares."""
     rows = contacts(300)
     result = written(name, options, tmp_path, TABLES["contacts"], [rows.slice(0, 100), rows.slice(100)])
-    expected, losses = FORMATS[name].reduced(rows, **options)
+    expected, losses = FORMATS[name].reduced(rows, name="contacts", **options)
     back = arrow(FORMATS[name].read(result.path, TABLES["contacts"]))
     assert differing(back, decoded(expected)) == []
     assert (result.table, result.format, result.rows) == ("contacts", name, 300)
@@ -231,7 +231,7 @@ def test_every_table_that_a_format_holds_can_be_written(name, tmp_path):
     assert set(results) == set(samples)
     for table in tables:
         back = arrow(form.read(results[table.name].path, table))
-        assert differing(back, form.reduced(samples[table.name])[0]) == []
+        assert differing(back, form.reduced(samples[table.name], name=table.name)[0]) == []
 
 
 @every_format
@@ -455,7 +455,7 @@ def test_anything_that_arrow_holds_comes_back(name, options, rows, tmp_path):
         [pa.array(list(c), f.type) for c, f in zip(columns, schema, strict=True)], names=schema.names
     )
     result = written(name, options, tmp_path, ANYTHING, [table])
-    expected, losses = FORMATS[name].reduced(table, **(options | {"name": "anything"}))
+    expected, losses = FORMATS[name].reduced(table, name="anything", **options)
     back = arrow(FORMATS[name].read(result.path, ANYTHING))
     assert differing(back, expected) == []
     assert result.losses == losses
