@@ -274,7 +274,8 @@ def _gender(kind: Any, words: Any, issues: Issues) -> str | None:
     word = clean(_as_text(words) or "").casefold().strip(".")
     said = next((gender for gender, known in WORDS.items() if word in known), None)
     contradicts = told and said and told != said
-    says_nothing_known = word and not said and not told
+    # The words are no column: what they say beside the boolean would be lost.
+    says_nothing_known = word and not said
     if contradicts or says_nothing_known:
         issues.append(("gender", "gender_mismatch"))
     return told or said

@@ -218,7 +218,7 @@ class Landing:
         start = max(
             (match.start() for match in begins.finditer(content, max(0, len(content) - _TAIL))), default=0
         )
-        if not content.strip() or careful.depth(content[start:].decode("utf-8", "replace")) != 0:
+        if not content.strip() or careful.depth(content[start:].decode("utf-8", "replace")) > 0:
             raise unexpected(self._method, "a body that was cut", status="cut")
 
     def _land(self, records: bytes | memoryview, *, last: bool) -> None:

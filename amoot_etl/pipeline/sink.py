@@ -71,7 +71,7 @@ class Tables:
         extra = contacts.column("extra")
         if extra.null_count < len(extra):
             for text in extra.drop_null().to_pylist():
-                self.unknown_fields.update(json.loads(text))
+                self.unknown_fields.update(list(json.loads(text)))
 
     def write_issues(self, issues: pa.Table) -> None:
         """Write rows of issues."""

@@ -49,11 +49,11 @@ def late_issues(tables: Tables, build: Build, contacts: Path) -> Iterator[pa.Tab
     for tally in build.tallies:
         yield _repeated(tally)
         yield _issues(
-            (None, None, "record_unreadable", text, f"in {_name(tally.group_id)}")
+            (None, "contact_id", "record_unreadable", text, f"in {_name(tally.group_id)}")
             for text in tally.unreadable
         )
     yield _issues(
-        (None, None, "record_unreadable", text, "in an answer of ContactGet")
+        (None, "contact_id", "record_unreadable", text, "in an answer of ContactGet")
         for text in build.loose_unreadable
     )
     yield _issues(

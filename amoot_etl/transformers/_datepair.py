@@ -1,7 +1,6 @@
 """The two fields of a date, settled into one day; `dates` has the table of what is decided here.
 
 A day is carried as a position among the chunk's distinct days (a *slot*, -1 for none): small, quick to
-A day is carried as a position among the chunk's distinct days (a *slot*, -1 for none): small, quick to
 compare, and at once the index of a dictionary column. Nothing on the way looks at a row by itself, except
 rows that a rule has already singled out.
 """
@@ -98,7 +97,6 @@ class Pair:
         self.our_slots, self.twin_slots = our_slots[ours.places], twin_slots[twin.places]
         self.slots = np.where(self.our_slots >= 0, self.our_slots, self.twin_slots)
         """The day of each row; right once `settle` has run to its end."""
-        self._disputed: Rows = np.empty(0, np.int64)
 
     def settle(self) -> Iterator[Finding]:
         """Decide the rows whose fields name two days, and tell of them."""
@@ -106,12 +104,14 @@ class Pair:
         both = (self.our_slots >= 0) & (self.twin_slots >= 0)
         rows = np.flatnonzero(both & (self.our_slots != self.twin_slots))
         if len(rows):
-            # A year told in full outdoes a guessed one, and a guess disputes nothing.
+            # A year told in full outdoes a guessed one.
             our_guess = ours.noted(Note.TWO_DIGIT)[ours.places[rows]]
             twin_guess = twin.noted(Note.TWO_DIGIT)[twin.places[rows]]
             self._follow_twin(rows[our_guess & ~twin_guess])
-            self._disputed = rows[~(our_guess | twin_guess)]
-            yield from self._tell_disputed()
+            rows = rows[~our_guess]
+            shifted = self._shifted(rows)
+            yield from self._tell_shifted(rows[shifted])
+            yield from self._tell_mismatch(rows[~shifted])
         sentinel = ours.noted(Note.SENTINEL)
         if sentinel.any():
             rows = np.flatnonzero(sentinel[ours.places] & (self.slots >= 0))
@@ -120,34 +120,42 @@ class Pair:
     def _follow_twin(self, rows: Rows) -> None:
         self.slots[rows] = self.twin_slots[rows]
 
-    def _tell_disputed(self) -> Iterator[Finding]:
-        """Tell the shifted pairs, which follow their twin, and those that name two days."""
-        rows, ours, twin = self._disputed, self.ours.field, self.twin.field
+    def _shifted(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Say which pairs are a day apart because of a time part that is Tehran's midnight in UTC."""
         our_days, twin_days = self.days[self.our_slots[rows]], self.days[self.twin_slots[rows]]
-        after = twin_days - our_days == 1
         seconds = self.ours.readings.seconds[self.ours.places[rows]]
-        shifted = after & (seconds > 0)
+        shifted: npt.NDArray[np.bool_] = (twin_days - our_days == 1) & (seconds > 0)
         for place in np.flatnonzero(shifted).tolist():
             shifted[place] = seconds[place] in _midnight_in_utc(int(twin_days[place]))
-        if shifted.any():
-            self._follow_twin(rows[shifted])
-            detail = f"{ours} is Tehran's midnight told in UTC: the day of {twin} is kept"
-            yield Finding(self.column, "date_shifted", rows[shifted], self._as_json(rows[shifted]), detail)
-        other = ~shifted
-        if other.any():
-            # Software with the 2820-year rule is one day late, all through the year it wrongly calls leap.
-            late = after & np.isin(days_to_ymd(twin_days)[0], LEAP_BY_2820)
-            because = pa.array(["", ", one day late as software with the 2820-year rule is"])
-            details = pc.binary_join_element_wise(
-                f"{ours} names ",
-                days_to_text(our_days[other]),
-                f", {twin} ",
-                days_to_text(twin_days[other]),
-                because.take(pa.array(late[other].astype(np.int8))),
-                f": {ours} is kept",
-                "",
-            )
-            yield Finding(self.column, "date_mismatch", rows[other], self._as_json(rows[other]), details)
+        return shifted
+
+    def _tell_shifted(self, rows: Rows) -> Iterator[Finding]:
+        """Tell the shifted pairs, which follow their twin."""
+        if not len(rows):
+            return
+        self._follow_twin(rows)
+        detail = f"{self.ours.field} is Tehran's midnight told in UTC: the day of {self.twin.field} is kept"
+        yield Finding(self.column, "date_shifted", rows, self._as_json(rows), detail)
+
+    def _tell_mismatch(self, rows: Rows) -> Iterator[Finding]:
+        """Tell the pairs that name two days."""
+        if not len(rows):
+            return
+        ours, twin = self.ours.field, self.twin.field
+        our_days, twin_days = self.days[self.our_slots[rows]], self.days[self.twin_slots[rows]]
+        # Software with the 2820-year rule is one day late, all through the year it wrongly calls leap.
+        late = (twin_days - our_days == 1) & np.isin(days_to_ymd(twin_days)[0], LEAP_BY_2820)
+        because = pa.array(["", ", one day late as software with the 2820-year rule is"])
+        details = pc.binary_join_element_wise(
+            f"{ours} names ",
+            days_to_text(our_days),
+            f", {twin} ",
+            days_to_text(twin_days),
+            because.take(pa.array(late.astype(np.int8))),
+            f": {ours} is kept",
+            "",
+        )
+        yield Finding(self.column, "date_mismatch", rows, self._as_json(rows), details)
 
     def _as_json(self, rows: Rows) -> pa.Array:
         """Give both fields of these rows, as received, as one JSON object each."""
@@ -189,14 +197,11 @@ class Pair:
             if not chosen.any():
                 continue
             rows = np.flatnonzero(chosen[side.places])
-            if chosen is misplaced:
-                rows = np.setdiff1d(rows, self._disputed, assume_unique=True)
             told: str | pa.Array = detail
             if detail.endswith(" "):
                 days = side.readings.days[side.places[rows]]
                 told = pc.binary_join_element_wise(detail, days_to_text(days), "")
-            if len(rows):
-                yield Finding(self.column, rule, rows, side.values(rows), told)
+            yield Finding(self.column, rule, rows, side.values(rows), told)
 
     def tell_future(self, today: dt.date) -> Iterator[Finding]:
         """Tell the births after the run's date, by the field that the day came from."""

@@ -10,8 +10,8 @@ has two digits) or *unread* (invalid, ambiguous, out of range).
 | day | the same day, empty or unread | that day | |
 | empty or unread | day or guess | the twin's | |
 | day | another day | the Gregorian one | `date_mismatch` |
-| day, at Tehran midnight told in UTC | the day after | the twin's | `date_shifted` |
-| day | guess that differs | the Gregorian one | |
+| day, at Tehran midnight told in UTC | the day after, told or guessed | the twin's | `date_shifted` |
+| day | guess that differs | the Gregorian one | `date_mismatch` |
 | guess | day that differs | the twin's | |
 | guess | guess, empty or unread | the Gregorian one | |
 | the sentinel 1900-01-01 | 1278/10/11, the same | null | |
@@ -19,9 +19,8 @@ has two digits) or *unread* (invalid, ambiguous, out of range).
 
 Beside the issue of the pair each field has at most one of its own, whose value is that field as received:
 `date_invalid`, `date_out_of_range`, `date_ambiguous` (a guess, or unread because two days can be meant), and
-`jalali_in_gregorian_field` or `gregorian_in_jalali_field` for a date that was read as what it is. The last
-two are left out where the pair has an issue, since that already holds both fields. `date_in_future` (births)
-is about the day that was kept, so it may stand beside another.
+`jalali_in_gregorian_field` or `gregorian_in_jalali_field` for a date that was read as what it is.
+`date_in_future` (births) is about the day that was kept, so it may stand beside another.
 
 A birthday never passes a time zone: 34 days, the last in 2022, have no midnight in Tehran. The date part counts, as
 written, whatever time or offset follows it; `date_shifted` is the one exception, and needs the twin's word.

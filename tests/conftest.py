@@ -1,0 +1,34 @@
+"""What every test may lean on: the embedded portal, and settings that never wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from amoot_etl.demo import DEMO_TOKEN
+from amoot_etl.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from amoot_etl.demo import Portal
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the tests apart from the environment and the folder that they run in."""
+    for name in ("TOKEN", "BASE_URL", "OUT", "RETRIES", "BACKOFF", "TIMEOUT", "CONCURRENCY"):
+        monkeypatch.delenv(f"AMOOT_{name}", raising=False)
+
+
+@pytest.fixture
+def settings_for(tmp_path: Path) -> Callable[..., Settings]:
+    """Give settings that point at a portal, write below the test's folder, and wait for nothing."""
+
+    def make(portal: Portal, **changes: object) -> Settings:
+        defaults = {"token": DEMO_TOKEN, "out": tmp_path / "output", "backoff": 0, "timeout": 5}
+        return Settings(base_url=portal.url, **(defaults | changes))
+
+    return make

@@ -1,0 +1,406 @@
+"""export against the embedded portal: the tables, the proof, the odd accounts, the turns of the road."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+
+import oracle
+import pyarrow.parquet as pq
+import pytest
+
+from amoot_etl import errors, export, read_export
+from amoot_etl.demo import DEMO_TOKEN, DIRTY, AddressBook, Fault, Portal
+from amoot_etl.extractors import landing
+from amoot_etl.pipeline.verify import verify
+from amoot_etl.schema import TABLES
+
+TODAY = dt.date(2026, 11, 1)
+
+_MESS = {
+    "Mobile": [9123456789, "0912 345 6789", "۰۹۱۲۳۴۵۶۷۸۹", "+98-935-1234567", 9647701234567, "2188776655", 912, "9120000000.0",
+               None, "", 0, "00989351112233", 9061234567, "09351112233 / 09121112233", "x", True, 98912000000, 971501234567],
+    "FName": ["علي", "كاظم", "  مریم  ", "نیم\u200cفاصله", "", " ", None, "a\tb\nc", "ﻣﺤﻤﺪ", 5, "=1+1", "\u200eعلی\u200f", "👨‍👩‍👧", {"a": 1}],
+    "AddressText": ["تهران، خ ۱۲", "«نقل»", "\u00a0فاصله\u00a0", "x" * 500, None, [1, 2], '{"نه": "شیء"}', "¬"],
+    "Email": ["A.B@Example.COM", "x@y", " a@b.ir ", "علی@مثال.ایران", "a@b.ir\u200f", None, "a b@c.ir", "۱@b.ir"],
+    "GenderType": [True, False, None, "maybe", 1, 0, "true"],
+    "GenderTypeStr": ["آقا", "خانم", "", None, "آقاي", "؟"],
+    "BornDate": ["1991-08-03T00:00:00", None, "0001-01-01T00:00:00", "1370-05-12T00:00:00", "1991-08-02T19:30:00Z", "2090-01-01T00:00:00",
+                 "1850-01-01", "1700-01-01T00:00:00", "soon", "1992-03-22T00:00:00", 19910803],
+    "BornDatePer": ["1370/05/12", "", None, "۱۳۷۰/۵/۱۲", "12 مرداد 1370", "1991/08/03", "70/05/12", "05/06/07", "1404/12/30", "29/07/1370",
+                    "13700512", "____/__/__", "شنبه 12 مردادماه 1370"],
+    "UpdateDateTime": ["2025-10-21T11:03:41.96", "2022-03-22T00:30:00", "2021-09-21T23:30:00.1234567", None, "bad", "2025-10-21T11:03:41Z",
+                       "0001-01-01T00:00:00"],
+    "Active": [True, False, None, "yes", 1, "false"],
+    "CustomDate1Per": ["1404/01/01", "1403/12/30", "2025/10/21", ""],
+}  # fmt: skip
+
+
+def _messy_book(contacts: int, seed: int) -> AddressBook:
+    """Give an invented book in which most contacts have some dirty values."""
+    rng = random.Random(seed)
+    book = AddressBook.invent(contacts=contacts, seed=seed)
+    for contact_id in list(book):
+        record, labels = book.contact(contact_id), book.labels(contact_id)
+        for field in rng.sample(list(_MESS), rng.randrange(5)):
+            record[field] = rng.choice(_MESS[field])
+        if rng.random() < 0.01:
+            record["Score"] = rng.choice([5, "5", {"deep": [1, {"x": None}]}, None, True])
+        book.put(contact_id, record, labels)
+    return book
+
+
+def _rows(exported) -> dict[int, dict]:
+    frame = exported.contacts
+    return {
+        row["contact_id"]: row for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
+    }
+
+
+def _same(column: str, left: object, right: object) -> bool:
+    if column == "extra" and left and right:
+        return json.loads(left) == json.loads(right)
+    return left == right
+
+
+def test_tables_equal_an_independent_computation(settings_for):
+    """Thousands of dirty contacts come out as a slow, plain computation apart from the product has them."""
+    book = _messy_book(3500, seed=7)
+    listings = {group: [json.loads(row) for row in book.listing(group)] for group in (*book.groups(), -1)}
+    expected = oracle.expected_tables(listings, book.groups(), today=TODAY)
+    with Portal(book) as portal:
+        export(settings_for(portal), today=TODAY)
+        tables = read_export(settings_for(portal).out)
+    rows = _rows(tables)
+    assert rows.keys() == expected.contacts.keys()
+    wrong = [
+        (contact_id, column, rows[contact_id][column], value)
+        for contact_id, row in expected.contacts.items()
+        for column, value in row.items()
+        if not _same(column, rows[contact_id][column], value)
+    ]
+    assert wrong == []
+    issues = tables.issues.astype(object).where(tables.issues.notna(), None)
+    told = set(issues[["contact_id", "column", "rule"]].itertuples(index=False, name=None))
+    assert told == expected.issues
+    pairs = set(tables.contact_groups.itertuples(index=False, name=None))
+    assert pairs == expected.contact_groups
+
+
+def test_dirty_table_comes_out_right(settings_for):
+    """Each dirty contact has the columns and the issues that its row expects, and no others."""
+    with Portal(AddressBook.invent(contacts=700)) as portal:
+        export(settings_for(portal))
+        tables = read_export(settings_for(portal).out)
+    rows = _rows(tables)
+    issues: dict[int, set] = {}
+    for contact, column, rule in tables.issues[["contact_id", "column", "rule"]].itertuples(
+        index=False, name=None
+    ):
+        if rule != "unknown_field":
+            issues.setdefault(contact, set()).add((column, rule))
+    for number, dirty in enumerate(DIRTY):
+        contact_id = 900_001 + number
+        for column, value in dirty.expected(contact_id).items():
+            assert rows[contact_id][column] == value, (dirty.shows, column)
+        assert issues.get(contact_id, set()) == set(dirty.issues), dirty.shows
+
+
+def test_schema_is_as_declared(settings_for):
+    """Every table has its columns in order with their types, descriptions and the run in the metadata."""
+    with Portal(AddressBook.invent(contacts=150)) as portal:
+        result = export(settings_for(portal), raw=True)
+    for name, table in TABLES.items():
+        schema = pq.read_schema(result.folder / f"{name}.parquet")
+        assert tuple(schema.names) == table.names
+        assert schema.metadata[b"run_id"].decode() == result.run_id
+        assert all(field.metadata[b"description"] for field in schema)
+    assert pq.read_table(result.folder / "contacts_raw.parquet").num_rows == 150
+
+
+def test_every_cut_gives_the_same_tables(settings_for, tmp_path, monkeypatch):
+    """Segments of a few kilobytes, cut anywhere between records, change no row."""
+    book = _messy_book(600, seed=3)
+    with Portal(book) as portal:
+        export(settings_for(portal, out=tmp_path / "whole"), today=TODAY)
+        monkeypatch.setattr(
+            landing.Landing.__init__, "__kwdefaults__", {"on_segment": None, "segment_bytes": 4000}
+        )
+        export(settings_for(portal, out=tmp_path / "cut"), today=TODAY)
+    whole, cut = (read_export(tmp_path / name) for name in ("whole", "cut"))
+    assert _rows(whole) == _rows(cut)
+    key = ["contact_id", "column", "rule", "value", "detail"]
+    assert (
+        whole.issues[key].sort_values(key).values.tolist() == cut.issues[key].sort_values(key).values.tolist()
+    )
+
+
+def _book(groups: int = 0, contacts: int = 0, labelled: bool = False) -> AddressBook:
+    book = AddressBook()
+    ids = [book.add_group(f"گروه {number}") for number in range(groups)]
+    for _ in range(contacts):
+        book.add(groups=ids[:1] if labelled else ())
+    return book
+
+
+@pytest.mark.parametrize(
+    ("book", "contacts", "memberships", "listed"),
+    [
+        (_book(), 0, 0, ["0"]),
+        (_book(contacts=3), 3, 0, ["0"]),
+        (_book(groups=2), 0, 0, ["-1", "1", "2"]),
+        (_book(groups=1, contacts=3, labelled=True), 3, 3, ["-1", "1"]),
+        (_book(groups=3, contacts=3), 3, 0, ["-1", "1", "2", "3"]),
+    ],
+    ids=["nothing", "no groups", "empty groups", "one group holds all", "groups and nobody in them"],
+)
+def test_odd_accounts(settings_for, book, contacts, memberships, listed):
+    """Accounts without groups, without contacts, with empty groups or one that holds everything."""
+    with Portal(book) as portal:
+        result = export(settings_for(portal))
+        asked = [call.fields["ContactGroupID"] for call in portal.calls if call.method == "ContactList"]
+    tables = read_export(result.folder)
+    assert len(tables.contacts) == contacts
+    assert len(tables.contact_groups) == memberships
+    ids = {group: str(number) for number, group in enumerate(sorted(book.groups()), 1)}
+    assert sorted(ids.get(int(group), group) for group in asked) == listed
+    assert result.manifest["reconciliation"]["updates"]["state"] == "proved"
+    assert verify(result.folder).problems == []
+
+
+def test_token_for_two_methods_is_enough(settings_for):
+    """A token that may only list groups and contacts exports; completeness is told as not proved."""
+    book = AddressBook.invent(contacts=200)
+    with Portal(book, methods=["ContactGroupList", "ContactList"]) as portal:
+        result = export(settings_for(portal))
+    assert result.manifest["counts"]["kept"] == 200
+    assert result.manifest["reconciliation"]["updates"] == {
+        "state": "not proved",
+        "why": "the token may not call ContactListUpdates",
+        "fetched": 0,
+        "unsettled": 0,
+    }
+
+
+@pytest.mark.parametrize("updates", ["empty", "recent"])
+def test_partial_updates_prove_nothing_and_remove_nobody(settings_for, updates):
+    """A list of changes that lacks contacts is no error and no deletion."""
+    book = AddressBook.invent(contacts=200)
+    book.updates = updates
+    with Portal(book) as portal:
+        result = export(settings_for(portal))
+    proof = result.manifest["reconciliation"]["updates"]
+    assert (proof["state"], result.manifest["counts"]["kept"]) == ("not proved", 200)
+    assert "does not mention" in proof["why"]
+
+
+def _during(portal: Portal, method: str, change) -> None:
+    """Change the world once, when the portal is first asked for a method."""
+    answer = portal.answer
+    done = []
+
+    def changing(asked, fields, token):
+        if asked == method and not done:
+            done.append(asked)
+            change()
+        return answer(asked, fields, token)
+
+    portal.answer = changing
+
+
+def test_contact_that_changes_while_listed_is_fetched(settings_for):
+    """A stamp that moved after the listing brings the newer record, in every column."""
+    book = AddressBook.invent(contacts=200)
+    victim = next(iter(book))
+    with Portal(book) as portal:
+        _during(portal, "ContactListUpdates", lambda: book.edit(victim, FName="تازه"))
+        result = export(settings_for(portal))
+    tables = read_export(result.folder)
+    assert _rows(tables)[victim]["first_name"] == "تازه"
+    assert result.manifest["reconciliation"]["updates"]["fetched"] == 1
+    assert result.manifest["reconciliation"]["updates"]["state"] == "proved"
+
+
+def test_contact_added_while_listed_is_fetched(settings_for):
+    """A contact that no listing held and the updates tell of is there."""
+    book = AddressBook.invent(contacts=200)
+    with Portal(book) as portal:
+        _during(portal, "ContactListUpdates", lambda: book.add(FName="نو"))
+        result = export(settings_for(portal))
+    assert len(read_export(result.folder).contacts) == 201
+
+
+def test_contact_deleted_before_it_is_fetched_is_gone(settings_for):
+    """ContactID_Invalid proves that a contact is gone, with its memberships."""
+    book = AddressBook.invent(contacts=200)
+    victim = next(contact for contact in book if book.labels(contact))
+    with Portal(book) as portal:
+        _during(portal, "ContactListUpdates", lambda: book.edit(victim, FName="رفتنی"))
+        _during(portal, "ContactGet", lambda: book.delete(victim))
+        result = export(settings_for(portal))
+    tables = read_export(result.folder)
+    assert victim not in _rows(tables)
+    assert victim not in set(tables.contact_groups["contact_id"])
+    assert verify(result.folder).problems == []
+
+
+def test_many_changes_are_listed_again(settings_for):
+    """When very many contacts moved, everything is listed again rather than asked for one by one."""
+    book = AddressBook.invent(contacts=300)
+    with Portal(book) as portal:
+        _during(
+            portal, "ContactListUpdates", lambda: [book.edit(contact, FName="همه") for contact in list(book)]
+        )
+        result = export(settings_for(portal))
+        assert not [call for call in portal.calls if call.method == "ContactGet"]
+    assert set(read_export(result.folder).contacts["first_name"]) == {"همه"}
+
+
+def test_group_dropped_in_mid_run_is_no_failure(settings_for):
+    """ContactGroupID_Invalid in mid-run makes us list the groups again."""
+    book = AddressBook.invent(contacts=200)
+    gone = max(book.groups())
+    with Portal(book) as portal:
+        _during(portal, "ContactList", lambda: book.drop_group(gone))
+        result = export(settings_for(portal))
+    tables = read_export(result.folder)
+    assert gone not in set(tables.groups["group_id"])
+    assert len(tables.contacts) == 200
+
+
+def test_body_that_dies_after_segments_were_taken_starts_over(settings_for, monkeypatch):
+    """Rows built from an attempt that failed do not reach the tables."""
+    monkeypatch.setattr(
+        landing.Landing.__init__, "__kwdefaults__", {"on_segment": None, "segment_bytes": 20_000}
+    )
+    book = _book(groups=1, contacts=600, labelled=True)
+    with Portal(book) as portal:
+        portal.plan(Fault.reset("in"), "ContactList", calls=[1])
+        result = export(settings_for(portal))
+    tables = read_export(result.folder)
+    assert len(tables.contacts) == 600
+    assert tables.contacts["contact_id"].is_unique
+    assert result.manifest["counts"]["received"] == 600
+
+
+def test_record_cut_in_two_is_read_as_a_stream(settings_for, monkeypatch):
+    """A nested value that looks like the gap between records tears a segment, and loses nothing."""
+    monkeypatch.setattr(
+        landing.Landing.__init__, "__kwdefaults__", {"on_segment": None, "segment_bytes": 3000}
+    )
+    book = _book(groups=2, contacts=50, labelled=True)
+    for contact in list(book):
+        record = book.contact(contact)
+        record["Links"] = [{"ID": number} for number in range(300)]
+        book.put(contact, record, book.labels(contact))
+    with Portal(book) as portal:
+        result = export(settings_for(portal))
+    tables = read_export(result.folder)
+    assert len(tables.contacts) == 50
+    assert all(len(json.loads(text)["Links"]) == 300 for text in tables.contacts["extra"])
+
+
+def test_newest_record_wins_and_the_later_on_a_tie(settings_for):
+    """Within one listing and across listings; repeats in one listing are an issue, never an error."""
+    book = _book(groups=1, contacts=4)
+    one, two, three, four = book
+    group = next(iter(book.groups()))
+
+    def record(contact, name, stamp):
+        return {**book.contact(contact), "FName": name, "UpdateDateTime": stamp}
+
+    body = [
+        record(one, "old", "2025-01-01T00:00:00"),
+        record(two, "new", "2025-01-02T00:00:00"),
+        record(one, "new", "2025-01-02T00:00:00"),
+        record(two, "old", "2025-01-01T00:00:00"),
+        record(three, "earlier", "2025-01-01T00:00:00"),
+        record(three, "later", "2025-01-01T00:00:00"),
+        record(four, "old", "2025-01-01T00:00:00"),
+    ]
+    rest = [record(four, "new", "2025-01-01T00:00:00.01")]
+
+    def served(records):
+        return lambda: [json.dumps({"Status": "Success", "Data": records}).encode()]
+
+    book.updates = "empty"
+    with Portal(book, bodies={group: served(body), -1: served(rest)}) as portal:
+        result = export(settings_for(portal), accept_shrink=True)
+    tables = read_export(result.folder)
+    assert {row["first_name"] for row in _rows(tables).values()} == {"new", "later"}
+    assert result.manifest["issues"] == {"duplicate_id": 3, "mobile_duplicate": 4} or result.manifest[
+        "issues"
+    ] == {"duplicate_id": 3}
+    counts = result.manifest["counts"]
+    assert (counts["received"], counts["kept"], counts["repeated"]) == (8, 4, 4)
+    assert _rows(tables)[four]["groups"] == "گروه 0"
+
+
+def test_record_without_an_id_is_an_issue_and_reconciles(settings_for):
+    """Its raw text is the issue's value, and the portal's count is met."""
+    book = _book(groups=1, contacts=2, labelled=True)
+    group = next(iter(book.groups()))
+    records = [book.contact(contact) for contact in book]
+    records[1]["ID"] = None
+    body = json.dumps({"Status": "Success", "Data": records}, ensure_ascii=False).encode()
+    book.updates = "empty"
+    with Portal(book, bodies={group: lambda: [body]}) as portal:
+        result = export(settings_for(portal))
+    tables = read_export(result.folder)
+    issue = tables.issues[tables.issues["rule"] == "record_unreadable"].iloc[0]
+    assert json.loads(issue["value"]) == records[1]
+    assert tables.groups["reconciled"].tolist() == [True]
+
+
+def test_group_that_counts_and_lists_none_is_refused(settings_for):
+    """An incomplete set never takes the place of a good one, and is not published as the first one either."""
+    book = _book(groups=1, contacts=5, labelled=True)
+    group = next(iter(book.groups()))
+    with Portal(book) as portal:
+        export(settings_for(portal))
+    with (
+        Portal(book, bodies={group: lambda: [b'{"Status":"Success","Data":[]}']}) as portal,
+        pytest.raises(errors.RefusedError, match="lists none"),
+    ):
+        export(settings_for(portal))
+    assert len(read_export(settings_for(portal).out).contacts) == 5
+
+
+def test_only_some_groups(settings_for, tmp_path):
+    """--group takes those groups' contacts, never replaces a full export, and knows unknown groups."""
+    book = AddressBook.invent(contacts=300)
+    group = min(book.groups())
+    with Portal(book) as portal:
+        export(settings_for(portal))
+        with pytest.raises(errors.RefusedError):
+            export(settings_for(portal), groups=[group])
+        result = export(settings_for(portal, out=tmp_path / "one"), groups=[group])
+        with pytest.raises(errors.SettingsError, match="there is no group 5"):
+            export(settings_for(portal, out=tmp_path / "two"), groups=[5])
+    assert set(_rows(read_export(result.folder))) == set(book.members(group))
+
+
+def test_dry_run_changes_nothing(settings_for):
+    """All but publish: the manifest is there, the files are not."""
+    with Portal(AddressBook.invent(contacts=150)) as portal:
+        result = export(settings_for(portal), dry_run=True)
+    assert not result.published
+    assert result.manifest["counts"]["kept"] == 150
+    assert [path.name for path in result.folder.iterdir()] == [".amoot"]
+
+
+def test_listings_are_fetched_side_by_side_but_bounded(settings_for):
+    """No more requests at a time than the setting says, and more than one."""
+    with Portal(AddressBook.invent(contacts=2000)) as portal:
+        export(settings_for(portal, concurrency=3))
+        assert 1 < portal.most_at_once <= 3
+
+
+def test_landed_bodies_are_removed(settings_for):
+    """After a success nothing of the portal's bodies is left."""
+    with Portal(AddressBook.invent(contacts=150)) as portal:
+        result = export(settings_for(portal))
+    assert not list((result.folder / ".amoot").rglob("0*.json"))
+    assert not [path for path in result.folder.rglob("*") if "listing" in path.name]
+    assert DEMO_TOKEN not in (result.folder / "manifest.json").read_text()
