@@ -15,6 +15,7 @@ from amoot_etl.pipeline.fetch import Fetch, StartOver
 from amoot_etl.pipeline.prove import compare, fetch_each, fetch_updates, few, not_asked
 from amoot_etl.pipeline.sink import DirectSink, Sink, SpoolSink, Tables
 from amoot_etl.pipeline.tables import GroupFacts, count_active, late_issues, write_beside
+from amoot_etl.shape import Shape
 from amoot_etl.transformers.text import clean
 
 if TYPE_CHECKING:
@@ -57,11 +58,18 @@ class Proof:
     """Contacts that were missing or had moved, and were fetched by themselves."""
     unsettled: int = 0
     """Contacts that are still missing or newer in the portal."""
+    unmentioned: int | None = None
+    """Contacts that the list does not mention; None where there was no list."""
+    unexplained: int = 0
+    """Those of them with stamps that the list reaches back to."""
 
     def as_json(self) -> dict[str, Any]:
         """Give it for the manifest."""
         words = {"state": "proved"} if self.proved else {"state": "not proved", "why": self.why}
-        return {**words, "fetched": self.fetched, "unsettled": self.unsettled}
+        counts = {"fetched": self.fetched, "unsettled": self.unsettled}
+        if self.unmentioned is not None:
+            counts |= {"unmentioned": self.unmentioned, "unexplained": self.unexplained}
+        return {**words, **counts}
 
 
 class _Patch(NamedTuple):
@@ -107,6 +115,7 @@ class Collector:
         only: Groups to take; none means the whole account.
         raw: Whether `contacts_raw` is wanted.
         compression: Of the Parquet files.
+        shape: The tables as the user wants them.
         info: The columns of `export_info` that are known before the data.
         watch: Told how far the run has come.
     """
@@ -123,6 +132,7 @@ class Collector:
         only: Sequence[int] = (),
         raw: bool = False,
         compression: str = "zstd",
+        shape: Shape | None = None,
         info: Mapping[str, Any],
         watch: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -135,6 +145,7 @@ class Collector:
         self._only = tuple(dict.fromkeys(only))
         self._raw = raw
         self._compression = compression
+        self._shape = shape or Shape()
         self._info = dict(info)
         self._watch = watch
         self._groups: list[Group] = []
@@ -204,13 +215,20 @@ class Collector:
 
     def _attempt(self, fetch: Fetch, target: ParquetTarget, spool: Path, *, direct: bool) -> Collected:
         titles = {group.group_id: clean(group.title or "") or None for group in self._groups}
-        tables = Tables(target, raw=self._raw)
+        tables = Tables(target, raw=self._raw, shape=self._shape)
         sink: Sink = (
             DirectSink(tables, [titles.get(listing.group_id) for listing in fetch.listings])
             if direct
             else SpoolSink(tables, spool, raw=self._raw)
         )
-        build = Build(fetch.listings, titles, sink, today=self._today, watch=self._watcher(fetch))
+        build = Build(
+            fetch.listings,
+            titles,
+            sink,
+            today=self._today,
+            shape=self._shape,
+            watch=self._watcher(fetch),
+        )
         build.read()
         for number, patch in enumerate(self._patches, 1):
             _apply(build, patch, number)
@@ -310,6 +328,7 @@ class Collector:
                 return proof
             wanted = gap.moved if self._only else gap.ids
             proof.unsettled = len(wanted)
+            proof.unmentioned, proof.unexplained = gap.unmentioned, gap.unexplained
             if not len(wanted) or len(self._patches) >= _ROUNDS:
                 break
             if not few(len(wanted), build.roll.size):

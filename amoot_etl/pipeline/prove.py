@@ -15,10 +15,13 @@ from amoot_etl.extractors.body import usable_ids
 from amoot_etl.extractors.contacts import fetch_contact
 from amoot_etl.extractors.landing import Landing
 from amoot_etl.extractors.updates import update_reader
+from amoot_etl.pipeline.absence import stand_out
 from amoot_etl.pipeline.crew import in_threads
+from amoot_etl.pipeline.marks import marks_of
 from amoot_etl.transformers.stamps import stamp_order
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -38,6 +41,10 @@ class Updates(NamedTuple):
 
     ids: npt.NDArray[np.int64]
     stamps: npt.NDArray[np.int64]
+    marks: npt.NDArray[np.int64]
+    """The stamps as `marks` has them; empty unless they were asked for."""
+    bytes: int = 0
+    """Size of the body."""
 
 
 class Gap(NamedTuple):
@@ -49,6 +56,8 @@ class Gap(NamedTuple):
     """Contacts that changed after they were listed."""
     unmentioned: int
     """Contacts that we hold and the list does not mention."""
+    unexplained: int
+    """Those of them that stand out: the list reaches back further than their stamps."""
 
     @property
     def ids(self) -> npt.NDArray[np.int64]:
@@ -66,8 +75,13 @@ class Fetched(NamedTuple):
     """The portal would not say."""
 
 
-def fetch_updates(client: Client, folder: Path) -> Updates:
+def fetch_updates(client: Client, folder: Path, *, today: dt.date | None = None) -> Updates:
     """Give the portal's list of changes, the newest entry of each contact.
+
+    Args:
+        client: A connection to the portal.
+        folder: Where the body lands.
+        today: The run's date, if marks are wanted.
 
     Raises:
         CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
@@ -84,25 +98,36 @@ def fetch_updates(client: Client, folder: Path) -> Updates:
     segments = client.download(_METHOD, landing, ContactGroupID=0)
     ids: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
     stamps: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
+    marks: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
     for raw in update_reader().read_all(segments):
         numbers = usable_ids(raw.table.column("ID"))
         if numbers is not None:
             ids.append(numbers)
-            stamps.append(stamp_order(raw.table.column("UpdateDateTime").combine_chunks()))
+            texts = raw.table.column("UpdateDateTime").combine_chunks()
+            stamps.append(stamp_order(texts))
+            if today is not None:
+                marks.append(marks_of(texts, today=today))
+    size = 0
     for segment in segments:
+        size += segment.path.stat().st_size
         segment.path.unlink()
-    all_ids, all_stamps = np.concatenate(ids), np.concatenate(stamps)
+    all_ids, all_stamps, all_marks = np.concatenate(ids), np.concatenate(stamps), np.concatenate(marks)
     order = np.lexsort((all_stamps, all_ids))
-    all_ids, all_stamps = all_ids[order], all_stamps[order]
-    last = np.append(all_ids[1:] != all_ids[:-1], True)[: len(all_ids)]
-    return Updates(all_ids[last], all_stamps[last])
+    last = order[np.append(np.diff(all_ids[order]) != 0, True)[: len(order)]]
+    return Updates(all_ids[last], all_stamps[last], all_marks[last] if len(all_marks) else all_marks, size)
 
 
 def compare(updates: Updates, roll: Roll) -> Gap:
     """Say what the list shows that the roll lacks."""
     held, stamps = roll.find(updates.ids)
     moved = held & (updates.stamps > stamps)
-    return Gap(updates.ids[~held], updates.ids[moved], roll.size - int(held.sum()))
+    unmentioned = roll.size - int(held.sum())
+    unexplained = 0
+    if unmentioned:
+        ids = roll.ids()
+        mentioned = np.isin(ids, updates.ids)
+        unexplained = int(stand_out(roll.find(ids)[1], mentioned).sum())
+    return Gap(updates.ids[~held], updates.ids[moved], unmentioned, unexplained)
 
 
 def few(count: int, contacts: int) -> bool:
