@@ -186,3 +186,11 @@ def test_an_unknown_choice_is_refused(setting, value, tmp_path):
     with pytest.raises(SettingsError, match=value):
         write_csv(people(), tmp_path / "t.csv", PEOPLE, **{setting: value})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("profile", ["plain", "excel"])
+def test_an_empty_line_is_a_row(profile, tmp_path):
+    """In a table of one column a null is an empty line, at the end too, and comes back as a row."""
+    path = tmp_path / "t.csv"
+    write_csv(pa.table({"t": [None, "a", None, None]}), path, profile=profile)
+    assert pa.table(read_csv(path))["t"].to_pylist() == [None, "a", None, None]
