@@ -138,11 +138,12 @@ class Client:
         """End every wait and every transfer at once, and let no new attempt begin."""
         self._end.come(_CANCELLED)
 
-    def call(self, method: str, **fields: int) -> Any:
+    def call(self, method: str, *, accept: Callable[[Any], None] | None = None, **fields: int) -> Any:
         """Ask for something small and give its `Data`.
 
         Args:
             method: A method of the portal, for example `ContactGet`.
+            accept: Looks at `Data` and raises `unexpected` where it has another shape; it is then asked for again.
             fields: Its form fields.
 
         Returns:
@@ -154,7 +155,7 @@ class Client:
             PortalUnavailable: It kept failing, or could not be reached.
             UnexpectedAnswer: It kept answering something else.
         """
-        return self._tried(method, lambda: _Whole(method), fields)
+        return self._tried(method, lambda: _Whole(method, accept), fields)
 
     def download(
         self,
@@ -480,8 +481,9 @@ class _Gate:
 class _Whole:
     """The receiver of an answer small enough for memory."""
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, accept: Callable[[Any], None] | None) -> None:
         self._method = method
+        self._accept = accept
         self._body = bytearray()
 
     def write(self, block: bytes) -> None:
@@ -497,6 +499,8 @@ class _Whole:
         judge(self._method, answer["Status"])
         if "Data" not in answer:
             raise unexpected(self._method, "Success without Data")
+        if self._accept:
+            self._accept(answer["Data"])
         return answer["Data"]
 
     def abandon(self) -> None:
@@ -519,7 +523,10 @@ def _unreachable(method: str, error: BaseException) -> errors.AmootError:
         return unexpected(method, "a body whose gzip is broken", status="gzip")
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
         return errors.SettingsError("base_url: this is no http(s) address", subject="base_url")
-    if any(isinstance(cause, urllib3.exceptions.IncompleteRead) for cause in chain):
+    if isinstance(error, urllib3.exceptions.ProtocolError) and not any(
+        isinstance(cause, OSError) for cause in chain
+    ):
+        # The connection ended in good order, and the body before its end.
         return unexpected(method, "a body that was cut", status="cut")
     if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in chain):
         what = "the portal's name is not known"

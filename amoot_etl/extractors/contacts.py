@@ -6,11 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pandas as pd
 import pyarrow as pa
 
 from amoot_etl.client import judge, shown, unexpected
-from amoot_etl.errors import NotFound, PortalUnavailable
+from amoot_etl.errors import PortalUnavailable
 from amoot_etl.extractors import careful
 from amoot_etl.extractors.body import BodyReader, Raw
 from amoot_etl.extractors.landing import Landing
@@ -18,6 +17,8 @@ from amoot_etl.schema import CONTACT_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import pandas as pd
 
     from amoot_etl.client import Client
 
@@ -61,6 +62,8 @@ def extract_contacts(client: Client, group_id: int = ALL) -> pd.DataFrame:
     >>> list(frame.columns[:4])
     ['ID', 'Active', 'ContactGroupID', 'Mobile']
     """
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     chunks = list(iter_contacts(client, group_id))
     return pd.concat(chunks, ignore_index=True) if chunks else frame_of(contact_reader().gather([]))
 
@@ -110,9 +113,13 @@ def fetch_contact(client: Client, contact_id: int, *, tries: int | None = None) 
             subject="ContactGet",
             status="Failed",
         ) from error
-    if record.text.get("ID") in (None, "0"):
-        # A default object is what some servers answer for a contact that is not there.
-        raise NotFound(f"ContactGet: there is no contact {contact_id}", subject="ContactGet")
+    if not record.text or record.text.get("ID") == "0":
+        # Some servers answer a default object for a contact that is not there; that proves nothing.
+        raise PortalUnavailable(
+            f"ContactGet: Success without a contact for {contact_id}: it may be gone: compare with a listing",
+            subject="ContactGet",
+            status="Failed",
+        )
     return record
 
 
@@ -126,13 +133,19 @@ class _OneContact:
         self._body += block
 
     def finish(self) -> careful.Record:
-        body = bytes(self._body)
-        answer = shown("ContactGet", body)
-        judge("ContactGet", answer.get("Status") if isinstance(answer, dict) else answer)
-        if not isinstance(answer, dict) or not isinstance(answer.get("Data"), dict):
+        text = bytes(self._body).decode("utf-8-sig", "replace").strip()
+        envelope, _ = careful.fields(text)
+        whole = text.startswith("{") and text.endswith("}") and careful.depth(text) == 0
+        if not whole or "Status" not in envelope:
+            # A bare status, or none of what it should be.
+            answer = shown("ContactGet", bytes(self._body))
+            judge("ContactGet", answer.get("Status") if isinstance(answer, dict) else answer)
+        judge("ContactGet", envelope.get("Status"))
+        data = envelope.get("Data") or ""
+        record = careful.record(data)
+        if not data.startswith("{") or (record.text and "ID" not in record.text):
             raise unexpected("ContactGet", "Success without a contact in Data")
-        envelope, _ = careful.fields(body.decode("utf-8-sig").strip())
-        return careful.record(envelope["Data"] or "{}")
+        return record
 
     def abandon(self) -> None:
         self._body.clear()
@@ -145,6 +158,8 @@ def contact_reader(method: str = "ContactList") -> BodyReader:
 
 def frame_of(raw: Raw) -> pd.DataFrame:
     """Give a chunk as a DataFrame; records without a usable ID are rows of nulls with `_unreadable`."""
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     table = raw.table
     if raw.unreadable:
         nothing: Sequence[None] = [None] * table.num_rows

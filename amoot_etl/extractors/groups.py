@@ -38,8 +38,7 @@ def extract_groups(client: Client) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415 - `amoot-etl groups` uses this module and must start without pandas
     import pyarrow as pa  # noqa: PLC0415
 
-    records = client.call(_METHOD)
-    _check(records)
+    records = client.call(_METHOD, accept=_check)
     columns = {
         name: pa.array([_text(record.get(name)) for record in records], pa.string()) for name in GROUP_FIELDS
     }
@@ -54,13 +53,10 @@ def fetch_groups(client: Client) -> list[Group]:
         UnexpectedAnswer: A group has no usable ID; without it its contacts would be missed.
         CredentialsError, PortalUnavailable: As the client's.
     """
-    records = client.call(_METHOD)
-    _check(records)
+    records = client.call(_METHOD, accept=_check)
     groups = {}
     for record in records:
-        group_id = _number(record.get("ContactGroupID"))
-        if group_id is None or group_id < 1:
-            raise unexpected(_METHOD, "a group without a usable ContactGroupID")
+        group_id = _id_of(record)
         title = record.get("Title")
         groups[group_id] = Group(
             group_id,
@@ -74,6 +70,16 @@ def fetch_groups(client: Client) -> list[Group]:
 def _check(records: Any) -> None:
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise unexpected(_METHOD, "Success without a list of groups in Data")
+    for record in records:
+        _id_of(record)
+
+
+def _id_of(record: dict[str, Any]) -> int:
+    """Give a group's ID; one without would take its contacts' membership with it."""
+    group_id = _number(record.get("ContactGroupID"))
+    if group_id is None or not 1 <= group_id < 1 << 63:
+        raise unexpected(_METHOD, "a group without a usable ContactGroupID")
+    return group_id
 
 
 def _number(value: Any) -> int | None:
