@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from amoot_etl.client import judge, shown, unexpected
-from amoot_etl.errors import PortalUnavailable
+from amoot_etl.errors import NotFound, PortalUnavailable
 from amoot_etl.extractors import careful
 from amoot_etl.extractors.body import BodyReader, Raw
 from amoot_etl.extractors.landing import Landing
@@ -105,6 +105,10 @@ def fetch_contact(client: Client, contact_id: int, *, tries: int | None = None) 
         record = client.download(
             "ContactGet", _OneContact, tries=tries, twice_at_most="Failed", ContactID=contact_id
         )
+    except NotFound as error:
+        if error.status != "ContactID_Invalid":
+            raise unexpected("ContactGet", f"the status {error.status}", status=error.status) from error
+        raise
     except PortalUnavailable as error:
         if error.status != "Failed":
             raise
