@@ -28,6 +28,21 @@ if TYPE_CHECKING:
 @click.option(
     "--compression", type=click.Choice(["zstd", "snappy"]), default="zstd", help="Of the Parquet files."
 )
+@click.option(
+    "--csv-profile",
+    type=click.Choice(["plain", "excel"]),
+    help="CSV for programs (plain), or for people who open it in Excel; implies --format csv.",
+)
+@click.option(
+    "--csv-compression", type=click.Choice(["none", "gzip", "zstd"]), help="Of CSV; implies --format csv."
+)
+@click.option(
+    "--labels", type=click.Choice(["en", "fa"]), help="Language of headings and sheet names in CSV and Excel."
+)
+@click.option("--columns", multiple=True, metavar="NAME,...", help="Only these columns of contacts (repeat).")
+@click.option(
+    "--exclude", multiple=True, metavar="NAME,...", help="Without these columns of contacts (repeat)."
+)
 @click.option("--demo", is_flag=True, help="Export the embedded portal: no token, no network.")
 @click.option("--dry-run", is_flag=True, help="Do everything but publish.")
 @click.option("--accept-shrink", is_flag=True, help="Publish what would otherwise be refused, for once.")
@@ -59,7 +74,11 @@ def command(  # noqa: PLR0913 - each is a flag
     Readers of the folder see the old set or the new one, never a mixture; if anything goes wrong, the old one
     stays.
     """
+    for name in ("columns", "exclude"):
+        shared[name] = _names(shared[name])
     settings = settings_of(**shared)
+    if shared["csv_profile"] or shared["csv_compression"]:
+        formats = (*formats, "csv")
     quiet = shared["quiet"]
     with ExitStack() as stack:
         portal = None
@@ -96,6 +115,11 @@ def command(  # noqa: PLR0913 - each is a flag
     for warning in result.warnings:
         if not quiet:
             click.echo(f"amoot-etl: warning: {warning}", err=True)
+
+
+def _names(given: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Give names from a repeated flag, each apart by commas; None where the flag was not given."""
+    return tuple(name.strip() for text in given for name in text.split(",") if name.strip()) or None
 
 
 class _Bar:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from amoot_etl.extractors.landing import Segment
+    from amoot_etl.shape import Shape
 
 __all__ = ["Build", "Tally"]
 
@@ -80,16 +81,18 @@ class Build:
         titles: Group to its clean title.
         sink: Where clean batches go.
         today: The run's date in Tehran.
+        shape: The tables as the user wants them.
         watch: Told of the records received so far.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what one attempt works with
         self,
         listings: Sequence[Listing],
         titles: dict[int, str | None],
         sink: Sink,
         *,
         today: dt.date,
+        shape: Shape | None = None,
         watch: Callable[[int], None] | None = None,
     ) -> None:
         self.roll = Roll()
@@ -101,6 +104,7 @@ class Build:
         self._titles = titles
         self._sink = sink
         self._today = today
+        self._shape = shape
         self._watch = watch
         self._reader = contact_reader()
         self._local = threading.local()
@@ -196,7 +200,7 @@ class Build:
         table, entries = prepared.table, prepared.entries
         if not admission.keep.all():
             table = table.filter(pa.array(admission.keep))
-        clean = clean_table(table, today=self._today)
+        clean = clean_table(table, today=self._today, shape=self._shape)
         kept = admission.keep
         return Batch(number, clean, table, entries.ids[kept], entries.listings[kept], admission.replaced)
 

@@ -29,7 +29,7 @@ def compare_formats(generation: Generation) -> list[str]:
     """Compare every table in every other format with its Parquet file, value by value and row by row.
 
     Parquet holds everything; another format is expected to hold what its loader says it makes of those rows,
-    no more and no less. What a loader's options were is read from the manifest (`options`, by format).
+    no more and no less. What a loader's options were is read from the manifest (`shape.options`, by format).
 
     Returns:
         What differs, a line each, naming the file, the column and how many rows; empty when nothing does.
@@ -52,7 +52,8 @@ def table_of(schema: pa.Schema, name: str) -> Table:
     >>> table_of(pa.schema([("national_id", pa.string()), ("day", pa.date32())]), "contacts").names
     ('national_id', 'day')
     """
-    return Table(name, "", "", tuple(_declared(field) for field in schema))
+    label = (schema.metadata or {}).get(b"label_fa", b"").decode()
+    return Table(name, "", label, tuple(_declared(field) for field in schema))
 
 
 def _declared(field: pa.Field) -> Column:
@@ -108,7 +109,8 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _told_options(generation: Generation, form: str) -> dict[str, Any]:
-    options = generation.manifest.get("options")
+    shape = generation.manifest.get("shape")
+    options = shape.get("options") if isinstance(shape, dict) else None
     told = options.get(form) if isinstance(options, dict) else None
     return dict(told) if isinstance(told, dict) else {}
 

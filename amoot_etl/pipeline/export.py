@@ -15,6 +15,7 @@ from amoot_etl.pipeline.formats import check_formats
 from amoot_etl.pipeline.guard import MAX_SHRINK
 from amoot_etl.pipeline.run import DEMO_URL, Outcome, Run, Wish, fingerprint, now
 from amoot_etl.settings import Settings, load
+from amoot_etl.transformers.custom import check_fields
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -100,6 +101,7 @@ def export(  # noqa: PLR0913 - each is a flag of the command
     if not settings.token:
         raise SettingsError("no token: set AMOOT_TOKEN or --token-file", subject="token")
     check_formats(formats)
+    check_fields(settings.mapping)
     output = Output(settings.out)
     wish = Wish(formats=formats, dry_run=dry_run, accept_shrink=accept_shrink, max_shrink=max_shrink)
     with ExitStack() as stack:
@@ -148,6 +150,7 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
             folder=draft.folder,
             run=run.facts(),
             compression=compression,
+            shape=run.shape,
             today=run.today,
             now=now,
             only=run.groups,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from amoot_etl.loaders.contract import Format, RunFacts, Written
+    from amoot_etl.schema import Table
 
 __all__ = ["FORMATS", "check_formats", "write_formats"]
 
@@ -44,12 +45,14 @@ def check_formats(names: Iterable[str]) -> None:
             raise SettingsError(f"there is no format {name}; {hint}", subject="format")
 
 
-def write_formats(
+def write_formats(  # noqa: PLR0913 - what to write, where, and how it looks
     names: Sequence[str],
     folder: Path,
     written: Iterable[Written],
     run: RunFacts,
+    *,
     options: Mapping[str, Mapping[str, Any]] | None = None,
+    tables: Mapping[str, Table] = _TABLES,
 ) -> list[Written]:
     """Write finished Parquet tables in other formats, beside them.
 
@@ -59,16 +62,17 @@ def write_formats(
         written: The Parquet tables.
         run: What the files say about the run.
         options: Format to the options of its target.
+        tables: What the tables are, by name: as documented, or as the user wants them.
 
     Raises:
         OutputError: A file cannot be written.
     """
-    tables = [(_TABLES[file.table], file.path) for file in written]
+    sources = [(tables[file.table], file.path) for file in written]
     others: list[Written] = []
     for name in names:
         kind = FORMATS[name]
         with kind.target(folder, run, **(options or {}).get(name, {})) as target:
-            for table, path in tables:
+            for table, path in sources:
                 if not kind.holds(table.name):
                     continue
                 with target.open(table) as loader, pq.ParquetFile(path) as file:

@@ -17,6 +17,7 @@ from amoot_etl.pipeline.diff import write_changes
 from amoot_etl.pipeline.formats import write_formats
 from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK, Candidate, contact_ids, guard, share_of_ids
 from amoot_etl.schema import SCHEMA_VERSION, TRANSFORMS_VERSION
+from amoot_etl.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ __all__ = ["DEMO_URL", "Outcome", "Run", "Wish", "fingerprint", "now"]
 DEMO_URL: Final = "demo"
 """What the manifest of a set from the embedded portal names as its portal; anything may take its place."""
 _TEHRAN: Final = ZoneInfo("Asia/Tehran")
+_DEFAULTS: Final = {"profile": "plain", "labels": "en", "compression": "none"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ class Run:
     """One run: what is known of it before its data, and how its data becomes the current set.
 
     Args:
-        settings: Where the portal is, and the account's name.
+        settings: Where the portal is, the account's name, and how the user wants the tables.
         run_id: The run.
         mode: The command.
         portal: What the manifest names as the portal; the base URL unless given.
@@ -92,7 +94,16 @@ class Run:
         self.account = settings.account
         self.raw = raw
         self.scope: Any = {"groups": sorted(self.groups)} if self.groups else FULL_SCOPE
-        self.fingerprint = fingerprint(raw=raw)
+        self.shape = settings.shape
+        self.fingerprint = fingerprint(raw=raw, shape=self.shape)
+        self._options = {
+            "csv": {
+                "profile": settings.csv_profile,
+                "labels": settings.labels,
+                "compression": settings.csv_compression,
+            },
+            "xlsx": {"labels": settings.labels},
+        }
 
     def info(self) -> dict[str, Any]:
         """Give the columns of `export_info` that are known before the data."""
@@ -123,16 +134,32 @@ class Run:
             OutputError: It could not be written.
         """
         overruled = self._guard(previous, collected, draft, wish)
+        formats = _formats(wish.formats, previous)
+        options = self.options(formats, previous)
         manifest = self._manifest(collected, previous, draft)
+        manifest["shape"] = {**self.shape.as_json(), "options": options}
         warnings = [*collected.warnings, *overruled]
         if wish.dry_run:
             return Outcome(False, {**manifest, "run_id": self.run_id, "files": []}, warnings)
         written: list[Written] = [*collected.written]
-        formats = _formats(wish.formats, previous)
-        written += write_formats(formats, draft.folder, collected.written, self.facts(collected.finished_at))
+        facts = self.facts(collected.finished_at)
+        written += write_formats(
+            formats, draft.folder, collected.written, facts, options=options, tables=self.shape.tables
+        )
         if previous and previous.manifest.get("scope") == self.scope:
             written.append(write_changes(previous, draft, collected.finished_at))
         return Outcome(True, draft.publish(manifest, written).manifest, warnings)
+
+    def options(self, formats: Sequence[str], previous: Generation | None) -> dict[str, dict[str, str]]:
+        """Give each format's options: as they were asked for, else as the current set has them, else the default."""
+        held = previous.manifest.get("shape", {}).get("options", {}) if previous else {}
+        return {
+            name: {
+                key: asked or held.get(name, {}).get(key) or _DEFAULTS[key]
+                for key, asked in self._options[name].items()
+            }
+            for name in formats
+        }
 
     def _manifest(self, collected: Collected, previous: Generation | None, draft: Draft) -> dict[str, Any]:
         new = contact_ids(draft.folder / "contacts.parquet")
@@ -192,10 +219,15 @@ class Run:
         )
 
 
-def fingerprint(*, raw: bool) -> str:
+def fingerprint(*, raw: bool, shape: Shape | None = None) -> str:
     """Give a short text that differs where settings or transforms shape the tables differently."""
-    shape = {"schema": SCHEMA_VERSION, "transforms": TRANSFORMS_VERSION, "raw": raw}
-    return hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:16]
+    facts = {
+        "schema": SCHEMA_VERSION,
+        "transforms": TRANSFORMS_VERSION,
+        "raw": raw,
+        **(shape or Shape()).as_json(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def now() -> dt.datetime:

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from amoot_etl.pipeline.fetch import StartOver
 from amoot_etl.schema import CONTACT_FIELDS, RAW, TABLES
+from amoot_etl.shape import Shape
+from amoot_etl.transformers.contacts import wanted_issues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,10 +47,12 @@ class Tables:
     Args:
         target: The Parquet files of the run.
         raw: Whether `contacts_raw` is written too.
+        shape: The tables as the user wants them.
     """
 
-    def __init__(self, target: Target, *, raw: bool) -> None:
-        self._contacts: Loader = target.open(TABLES["contacts"])
+    def __init__(self, target: Target, *, raw: bool, shape: Shape | None = None) -> None:
+        self._shape = shape or Shape()
+        self._contacts: Loader = target.open(self._shape.tables["contacts"])
         self.issues: Loader = target.open(TABLES["issues"])
         self._raw: Loader | None = target.open(RAW) if raw else None
         self.contacts_written = 0
@@ -61,7 +65,8 @@ class Tables:
         self, contacts: pa.Table, issues: pa.Table, raw: pa.Table | None, mobiles: npt.NDArray[np.int64]
     ) -> None:
         """Write one finished batch."""
-        self._contacts.append(contacts)
+        wanted = self._shape.tables["contacts"].names
+        self._contacts.append(contacts if self._shape.is_whole else contacts.select(list(wanted)))
         self.write_issues(issues)
         if self._raw is not None and raw is not None:
             self._raw.append(raw)
@@ -74,7 +79,8 @@ class Tables:
                 self.unknown_fields.update(list(json.loads(text)))
 
     def write_issues(self, issues: pa.Table) -> None:
-        """Write rows of issues."""
+        """Write rows of issues, those of columns that are wanted."""
+        issues = wanted_issues(issues, self._shape)
         if issues.num_rows:
             self.issues.append(issues)
             for count in pc.value_counts(issues.column("rule")).to_pylist():

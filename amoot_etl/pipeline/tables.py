@@ -103,10 +103,12 @@ def _shared_mobiles(shared: Mapping[int, int], contacts: Path) -> Iterator[pa.Ta
         return
     wanted = pa.array(sorted(shared), pa.int64())
     with pq.ParquetFile(contacts) as file:
-        for part in file.iter_batches(columns=["contact_id", "mobile_raw"]):
+        # Who leaves the number out of contacts does not want it in issues.
+        names = [name for name in ("contact_id", "mobile_raw") if name in file.schema_arrow.names]
+        for part in file.iter_batches(columns=names):
             rows = pa.table(part).filter(pc.is_in(part.column("contact_id"), wanted))
             ids = rows.column("contact_id").to_pylist()
-            raws = rows.column("mobile_raw").to_pylist()
+            raws = rows.column("mobile_raw").to_pylist() if "mobile_raw" in names else [None] * len(ids)
             yield _issues(
                 (contact, "mobile", "mobile_duplicate", raw, f"{shared[contact]} contacts share this number")
                 for contact, raw in zip(ids, raws, strict=True)
