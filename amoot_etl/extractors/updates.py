@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from amoot_etl.extractors.body import BodyReader
 from amoot_etl.extractors.contacts import ALL, frame_of, iter_listing
 from amoot_etl.schema import UPDATE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pandas as pd
 
     from amoot_etl.client import Client
 
@@ -31,6 +31,8 @@ def extract_updates(client: Client) -> pd.DataFrame:
     Raises:
         CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
     """
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     chunks = list(iter_updates(client))
     return pd.concat(chunks, ignore_index=True) if chunks else frame_of(update_reader().gather([]))
 

@@ -22,9 +22,8 @@ import dataclasses
 import os
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, cast
 
-import pandas as pd
 import pyarrow as pa
 
 from amoot_etl.errors import OutputError
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
+
+    import pandas as pd
 
     from amoot_etl.schema import Table
 
@@ -55,7 +56,7 @@ __all__ = [
     "write_whole",
 ]
 
-Chunk: TypeAlias = pd.DataFrame | pa.Table | pa.RecordBatch
+Chunk: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatch"
 """Some rows of one table."""
 
 
@@ -183,12 +184,13 @@ def as_table(chunk: Chunk, schema: pa.Schema | None = None) -> pa.Table:
     Raises:
         ValueError: A column is missing, unknown, misplaced, or cannot be had in its type without loss.
 
+    >>> import pandas as pd
     >>> as_table(pd.DataFrame({"contact_id": [1, 2]})).schema.types
     [DataType(int64)]
     """
     if isinstance(chunk, pa.RecordBatch):
         chunk = pa.Table.from_batches([chunk])
-    elif isinstance(chunk, pd.DataFrame):
+    elif not isinstance(chunk, pa.Table):
         chunk = pa.Table.from_pandas(chunk, preserve_index=False).replace_schema_metadata()
     names = chunk.column_names if schema is None else schema.names
     if chunk.column_names != names:
@@ -210,13 +212,15 @@ def as_table(chunk: Chunk, schema: pa.Schema | None = None) -> pa.Table:
 def chunks_of(rows: Chunk | Iterable[Chunk]) -> Iterator[Chunk]:
     """Give what a one-call writer was handed as chunks: a DataFrame or table is one, the rest are many.
 
+    >>> import pandas as pd
     >>> [len(chunk) for chunk in chunks_of(pd.DataFrame({"a": [1, 2]}))]
     [2]
     """
-    if isinstance(rows, (pd.DataFrame, pa.Table, pa.RecordBatch)):
-        yield rows
+    # Frames, tables and batches have columns; a list or an iterator of them has not.
+    if hasattr(rows, "columns"):
+        yield cast("Chunk", rows)
     else:
-        yield from rows
+        yield from cast("Iterable[Chunk]", rows)
 
 
 def frame_of(table: pa.Table) -> pd.DataFrame:
@@ -225,6 +229,8 @@ def frame_of(table: pa.Table) -> pd.DataFrame:
     >>> frame_of(pa.table({"contact_id": [1, None]})).dtypes.to_dict()
     {'contact_id': int64[pyarrow]}
     """
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
 __all__ = ["DICTIONARY", "Finding", "decoded", "encoded", "map_dictionary", "series", "strings"]
 
@@ -44,6 +44,8 @@ def strings(values: pd.Series) -> pa.Array:
     Raises:
         TypeError: A value is a container (a list, a dict), which has no one text.
     """
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     array: Any
     if isinstance(values.dtype, pd.ArrowDtype):
         array = pa.chunked_array(values.array.__arrow_array__())
@@ -61,6 +63,8 @@ def strings(values: pd.Series) -> pa.Array:
 
 def _text(value: Any) -> str | None:
     """Give one object's text, as a person would write it: a float that is whole has no `.0`."""
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     if isinstance(value, (list, dict, set, tuple)):
         raise TypeError(f"a {type(value).__name__} has no one text: expand it first")
     if pd.isna(value):
@@ -72,6 +76,8 @@ def _text(value: Any) -> str | None:
 
 def series(array: pa.Array, like: pd.Series, name: Any = None) -> pd.Series:
     """Give an Arrow array as an Arrow-backed Series with the index, and unless given the name, of `like`."""
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     values: Any = pd.arrays.ArrowExtensionArray(array)
     return pd.Series(values, index=like.index, name=like.name if name is None else name, copy=False)
 

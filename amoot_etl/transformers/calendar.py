@@ -15,7 +15,6 @@ import functools
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,6 +28,8 @@ from amoot_etl.transformers._days import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from amoot_etl.transformers._days import Ints
 
 __all__ = ["FIRST_CALENDAR_YEAR", "HOLIDAYS", "LAST_CALENDAR_YEAR", "calendar", "calendar_table"]
@@ -76,9 +77,11 @@ def calendar() -> pd.DataFrame:
         73,414 rows, a day each, from 1300/01/01 to 1500/12/29; Arrow-backed columns as the schema declares.
 
     >>> days = calendar().set_index("jalali_date")
-    >>> days.loc["1404/07/29", ["weekday_name", "jalali_week", "jalali_season"]].tolist()
-    ['سه‌شنبه', 31, 'پاییز']
+    >>> days.loc["1404/07/29", ["weekday", "jalali_week", "jalali_season"]].tolist()
+    [4, 32, 'پاییز']
     """
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     table = calendar_table()
     return pd.DataFrame(
         {name: pd.Series(pd.arrays.ArrowExtensionArray(table[name])) for name in table.column_names}

@@ -11,7 +11,6 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
+    import pandas as pd
 
 __all__ = [
     "ISSUE_TYPES",
@@ -119,6 +119,7 @@ def clean_contacts(frame: pd.DataFrame, *, today: dt.date, shape: Shape | None =
         ValueError: A row has no usable ID.
 
     >>> import datetime as dt
+    >>> import pandas as pd
     >>> raw = pd.DataFrame({"ID": ["7"], "Mobile": ["9121234567"], "BornDatePer": ["۱۳۷۰/۰۵/۱۲"]})
     >>> clean = clean_contacts(raw, today=dt.date(2026, 11, 21))
     >>> clean.contacts[["contact_id", "mobile", "birth_date"]].to_dict("records")
@@ -126,6 +127,8 @@ def clean_contacts(frame: pd.DataFrame, *, today: dt.date, shape: Shape | None =
     >>> len(clean.issues)
     0
     """
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     raw = pa.table({str(name): strings(frame[name]) for name in frame.columns if name != "_unreadable"})
     if "_unreadable" in frame:
         readable = frame["_unreadable"].isna().to_numpy(dtype=bool)

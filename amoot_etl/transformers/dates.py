@@ -30,7 +30,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import pandas as pd
 import pyarrow as pa
 
 from amoot_etl.transformers._arrow import DICTIONARY, Finding, strings
@@ -40,6 +39,8 @@ from amoot_etl.transformers._days import days_to_text
 
 if TYPE_CHECKING:
     import datetime as dt
+
+    import pandas as pd
 
 __all__ = ["DatePair", "read_date_pair", "read_dates"]
 
@@ -132,6 +133,8 @@ def read_dates(
     >>> read_dates(None, typed, today=dt.date(2026, 11, 21)).jalali.tolist()
     ['1404/07/29', <NA>]
     """
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     index = gregorian.index if gregorian is not None else jalali.index if jalali is not None else None
     if index is None:
         raise ValueError("give at least one of the two columns")

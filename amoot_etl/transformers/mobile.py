@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,6 +34,8 @@ from amoot_etl.transformers._mobile_one import BLOCKS, KINDS, OPERATORS, UNLISTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pandas as pd
 
 __all__ = ["Mobile", "describe_mobile", "normalise_mobile", "read_mobile"]
 
@@ -223,6 +224,7 @@ def normalise_mobile(s: pd.Series) -> pd.Series:
     Returns:
         Arrow-backed `string`, with the index and name of `s`.
 
+    >>> import pandas as pd
     >>> normalise_mobile(pd.Series([9121234567, "0098 (912) 123-4567", "021 8877 6655"])).tolist()
     ['+989121234567', '+989121234567', <NA>]
     """
@@ -239,8 +241,11 @@ def describe_mobile(s: pd.Series) -> pd.DataFrame:
         `mobile`, `mobile_national`, `mobile_kind`, `mobile_country` and `mobile_prefix_operator`, Arrow-backed
         `string`, with the index of `s`.
 
+    >>> import pandas as pd
     >>> describe_mobile(pd.Series(["9351234567"])).iloc[0].tolist()
     ['+989351234567', '09351234567', 'ir', 'IR', 'Irancell']
     """
+    import pandas as pd  # noqa: PLC0415 - only who calls this has frames
+
     read = read_mobile(strings(s))
     return pd.DataFrame({name: series(decoded(getattr(read, name)), s, name) for name in Mobile._fields[:5]})
