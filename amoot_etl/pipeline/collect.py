@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from amoot_etl import errors
 from amoot_etl.extractors.contacts import ALL, NO_LABEL, contact_reader
 from amoot_etl.extractors.groups import Group, fetch_groups
+from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.parquet import ParquetTarget
 from amoot_etl.pipeline.build import Build
 from amoot_etl.pipeline.fetch import Fetch, StartOver
 from amoot_etl.pipeline.prove import compare, fetch_each, fetch_updates, few, not_asked
+from amoot_etl.pipeline.room import check_room
 from amoot_etl.pipeline.sink import DirectSink, Sink, SpoolSink, Tables
 from amoot_etl.pipeline.tables import GroupFacts, count_active, late_issues, write_beside
 from amoot_etl.shape import Shape
@@ -162,17 +165,22 @@ class Collector:
         """
         for attempt in range(_ROUNDS + 1):
             self._groups = self._wanted(fetch_groups(self._client))
+            check_room(self._landing, sum(group.contacts_count or 0 for group in self._groups), raw=self._raw)
             self._patches, self._proof = [], None
             folder = self._landing / f"listings-{attempt + 1}"
             folder.mkdir(mode=0o700)
             try:
-                return self._build(Fetch(self._client, self._listings(), folder), folder)
+                # A disk that fills up in mid-run is told as such wherever it is met.
+                with telling(self._folder):
+                    return self._build(Fetch(self._client, self._listings(), folder), folder)
             except errors.NotFound as error:
                 if attempt == _ROUNDS:
                     raise
                 _log.info("listing again: %s", error)
             except _ListAgain as turn:
                 _log.info("listing again: %s", turn)
+            # What landed is of no use any more, and the disk may have no room for it twice.
+            shutil.rmtree(folder, ignore_errors=True)
         raise AssertionError("the last attempt returns or raises")
 
     def _wanted(self, groups: list[Group]) -> list[Group]:

@@ -1,0 +1,51 @@
+"""See that the disk has room before anything is downloaded, rather than fail after an hour of it.
+
+The rule: 1.5 KiB for each contact that the portal counts, once for each group it is in (measured: 0.7 KiB for its
+record as it lands, 0.2 KiB for the clean row that waits, 0.1 KiB in Parquet, and as much again to be safe), 1 KiB
+more where raw records are kept, and 16 MiB for everything else. A portal that tells no counts is given the 16 MiB.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Final
+
+from amoot_etl.errors import OutputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["check_room", "room_needed"]
+
+_RECORD: Final = 1536
+_RAW: Final = 1024
+_REST: Final = 16 << 20
+
+
+def room_needed(records: int, *, raw: bool = False) -> int:
+    """Give the bytes that must be free for so many records.
+
+    >>> room_needed(0) >> 20, room_needed(1_000_000) >> 20, room_needed(1_000_000, raw=True) >> 20
+    (16, 1480, 2457)
+    """
+    return _REST + records * (_RECORD + (_RAW if raw else 0))
+
+
+def check_room(folder: Path, records: int, *, raw: bool = False) -> None:
+    """Refuse to begin what the disk cannot hold.
+
+    Args:
+        folder: A folder on the disk that bodies and tables go to; it exists.
+        records: Records that the portal will tell, by its counts.
+        raw: Whether raw records are kept too.
+
+    Raises:
+        OutputError: There is less room than `room_needed`.
+    """
+    needed, free = room_needed(records, raw=raw), shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutputError(
+            f"{folder}: {free / 1e6:,.0f} MB are free and {records:,} contacts may need {needed / 1e6:,.0f} MB: "
+            "make room, or choose another --out",
+            subject=str(folder),
+        )
