@@ -193,7 +193,7 @@ def _dates(texts: pa.Array, field: CustomField, today: dt.date) -> Custom:
 
 def _json(texts: pa.Array, name: str) -> Custom:
     stripped = pc.utf8_trim_whitespace(texts)
-    blank = pc.equal(stripped, "")
+    blank = pc.is_null(clean_array(texts))
     fine = pa.array([_is_json(text) for text in stripped.to_pylist()], pa.bool_())
     values = pc.if_else(fine, stripped, pa.scalar(None, pa.string()))
     return Custom((values,), _invalid(texts, pc.invert(pc.or_(fine, blank)), name, "no JSON"))
