@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amoot_etl.pipeline.fetch import StartOver
+from amoot_etl.pipeline.numbers import SharedNumbers
 from amoot_etl.schema import CONTACT_FIELDS, RAW, TABLES
 from amoot_etl.shape import Shape
 from amoot_etl.transformers.contacts import wanted_issues
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.memberships import Memberships
     from amoot_etl.transformers.contacts import CleanedTable
 
-__all__ = ["Batch", "DirectSink", "Sink", "SpoolSink", "Tables"]
+__all__ = ["Batch", "DirectSink", "Sink", "SpoolSink", "Tables", "Writer"]
 
 
 class Batch(NamedTuple):
@@ -39,6 +40,15 @@ class Batch(NamedTuple):
     listings: npt.NDArray[np.int32]
     replaced: Mapping[int, npt.NDArray[np.int64]]
     """Earlier batches, and the contacts of which this one holds a newer record."""
+
+
+class Writer(Protocol):
+    """Takes finished batches: the tables themselves, or whatever is to be done with the rows."""
+
+    def write(
+        self, contacts: pa.Table, issues: pa.Table, raw: pa.Table | None, mobiles: npt.NDArray[np.int64]
+    ) -> None:
+        """Take one finished batch."""
 
 
 class Tables:
@@ -58,8 +68,7 @@ class Tables:
         self.contacts_written = 0
         self.rules: Counter[str] = Counter()
         self.unknown_fields: Counter[str] = Counter()
-        self._ids: list[npt.NDArray[np.int64]] = []
-        self._mobiles: list[npt.NDArray[np.int64]] = []
+        self._numbers = SharedNumbers()
 
     def write(
         self, contacts: pa.Table, issues: pa.Table, raw: pa.Table | None, mobiles: npt.NDArray[np.int64]
@@ -68,15 +77,19 @@ class Tables:
         wanted = self._shape.tables["contacts"].names
         self._contacts.append(contacts if self._shape.is_whole else contacts.select(list(wanted)))
         self.write_issues(issues)
-        if self._raw is not None and raw is not None:
-            self._raw.append(raw)
+        if raw is not None:
+            self.write_raw(raw)
         self.contacts_written += contacts.num_rows
-        self._ids.append(contacts.column("contact_id").to_numpy())
-        self._mobiles.append(mobiles)
+        self._numbers.add(contacts.column("contact_id").to_numpy(), mobiles)
         extra = contacts.column("extra")
         if extra.null_count < len(extra):
             for text in extra.drop_null().to_pylist():
                 self.unknown_fields.update(list(json.loads(text)))
+
+    def write_raw(self, raw: pa.Table) -> None:
+        """Write raw records by themselves."""
+        if self._raw is not None:
+            self._raw.append(raw)
 
     def write_issues(self, issues: pa.Table) -> None:
         """Write rows of issues, those of columns that are wanted."""
@@ -93,15 +106,11 @@ class Tables:
             self._raw.close()
 
     def shared_mobiles(self) -> dict[int, int]:
-        """Give the contacts whose number others have too, and how many share it."""
-        if not self._ids:
-            return {}
-        ids, numbers = np.concatenate(self._ids), np.concatenate(self._mobiles)
-        ids, numbers = ids[numbers > 0], numbers[numbers > 0]
-        distinct, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-        del distinct
-        shared = counts[inverse] > 1
-        return dict(zip(ids[shared].tolist(), counts[inverse[shared]].tolist(), strict=True))
+        """Give the contacts whose number others have too, and how many share it; to be asked once."""
+        try:
+            return self._numbers.shared()
+        finally:
+            self._numbers.close()
 
 
 class Sink(Protocol):
@@ -168,12 +177,12 @@ class SpoolSink:
     """Keeps clean batches on disk until the groups of every contact are known.
 
     Args:
-        tables: The tables.
+        tables: Where finished batches go.
         folder: Where the spool is; it exists.
         raw: Whether raw records are wanted too.
     """
 
-    def __init__(self, tables: Tables, folder: Path, *, raw: bool) -> None:
+    def __init__(self, tables: Writer, folder: Path, *, raw: bool) -> None:
         self._tables = tables
         self._folder = folder
         self._wants_raw = raw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from amoot_etl.extractors.groups import Group
     from amoot_etl.loaders.contract import Target
-    from amoot_etl.pipeline.build import Build, Tally
+    from amoot_etl.pipeline.build import Build
+    from amoot_etl.pipeline.memberships import Memberships
     from amoot_etl.pipeline.sink import Tables
 
-__all__ = ["GroupFacts", "late_issues", "write_beside"]
+__all__ = ["GroupFacts", "Read", "Tallied", "count_active", "late_issues", "listing_name", "write_beside"]
 
 _NO_GROUP: Final = {0: "the listing of all contacts", -1: "the listing of contacts without a label"}
 
@@ -37,7 +38,39 @@ class GroupFacts(NamedTuple):
     reconciled: bool
 
 
-def late_issues(tables: Tables, build: Build, contacts: Path) -> Iterator[pa.Table]:
+class Read(Protocol):
+    """What was read from the portal, as far as these tables tell of it."""
+
+    @property
+    def tallies(self) -> Sequence[Tallied]:
+        """What each listing held."""
+
+    @property
+    def loose_unreadable(self) -> Sequence[str]:
+        """Records without a usable ID that came by themselves."""
+
+    @property
+    def memberships(self) -> Memberships:
+        """Who is in which group."""
+
+
+class Tallied(Protocol):
+    """What one listing held, as far as its issues go."""
+
+    @property
+    def group_id(self) -> int:
+        """The group; 0 for all contacts, -1 for those in none."""
+
+    @property
+    def unreadable(self) -> Sequence[str]:
+        """Its records without a usable ID."""
+
+    @property
+    def repeated(self) -> Mapping[int, int]:
+        """Contacts that stood in it more than once: how many times too often."""
+
+
+def late_issues(tables: Tables, build: Read, contacts: Path) -> Iterator[pa.Table]:
     """Give the issues that only the whole set can tell, in chunks.
 
     Args:
@@ -49,7 +82,7 @@ def late_issues(tables: Tables, build: Build, contacts: Path) -> Iterator[pa.Tab
     for tally in build.tallies:
         yield _repeated(tally)
         yield _issues(
-            (None, "contact_id", "record_unreadable", text, f"in {_name(tally.group_id)}")
+            (None, "contact_id", "record_unreadable", text, f"in {listing_name(tally.group_id)}")
             for text in tally.unreadable
         )
     yield _issues(
@@ -62,7 +95,7 @@ def late_issues(tables: Tables, build: Build, contacts: Path) -> Iterator[pa.Tab
     )
 
 
-def write_beside(target: Target, groups: Sequence[GroupFacts], build: Build, info: Mapping[str, Any]) -> None:
+def write_beside(target: Target, groups: Sequence[GroupFacts], build: Read, info: Mapping[str, Any]) -> None:
     """Write groups, contact_groups, calendar and export_info."""
     columns = {
         "group_id": [facts.group.group_id for facts in groups],
@@ -115,9 +148,15 @@ def _shared_mobiles(shared: Mapping[int, int], contacts: Path) -> Iterator[pa.Ta
             )
 
 
-def _repeated(tally: Tally) -> pa.Table:
+def _repeated(tally: Tallied) -> pa.Table:
     return _issues(
-        (contact, "contact_id", "duplicate_id", str(contact), f"{count + 1} times in {_name(tally.group_id)}")
+        (
+            contact,
+            "contact_id",
+            "duplicate_id",
+            str(contact),
+            f"{count + 1} times in {listing_name(tally.group_id)}",
+        )
         for contact, count in sorted(tally.repeated.items())
     )
 
@@ -128,7 +167,8 @@ def _issues(rows: Iterable[tuple[int | None, str | None, str, str | None, str]])
     return pa.table(arrays, schema=ISSUE_TYPES)
 
 
-def _name(group_id: int) -> str:
+def listing_name(group_id: int) -> str:
+    """Give the words by which an issue names a listing."""
     return _NO_GROUP.get(group_id, f"the listing of group {group_id}")
 
 

@@ -1,0 +1,163 @@
+"""The cost rule: ask for contacts one by one, list some groups, or export anew.
+
+All three give the same tables, so the cheapest is taken. What a request costs is its latency, shared by those under
+way at one time, and our own work for it; what a byte costs is the line or our own reading, whichever is slower:
+
+    seconds = max(ceil(requests / concurrency) * latency, requests * OWN_REQUEST)
+              + bytes * max(1 / rate, 1 / OWN_RATE)
+
+A listing is one request and as many records as the group has contacts. Groups that must be listed anyway, since
+their counts say so, cost nothing more and spare asking for the wanted contacts in them. A group is listed for the
+wanted contacts in it when that is cheaper than asking for them. The rest is asked for one by one, unless that is more
+than a small share of the book, or the whole costs more than an export. The first few are always asked for without
+any arithmetic: a sync of a small change then makes the same requests whatever the weather on the line.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import numpy.typing as npt
+
+__all__ = ["FREE", "RECORD_BYTES", "Choice", "Pace", "choose", "most_gets", "seconds"]
+
+FREE: Final = 20
+"""Contacts that are asked for one by one without being weighed."""
+
+RECORD_BYTES: Final = 750
+"""Bytes of a contact's record: a million make a body of 0.75 GB."""
+
+OWN_REQUEST: Final = 0.0015
+"""Seconds of our own work for one request, which threads of one interpreter cannot share."""
+
+OWN_RATE: Final = 200e6
+"""Bytes of records that we read, clean and write in a second."""
+
+_SHARE: Final = 0.05
+_LEAST: Final = 50
+
+
+class Pace(NamedTuple):
+    """How the portal answers."""
+
+    latency: float
+    """Seconds of a small request."""
+    rate: float
+    """Bytes in a second."""
+    concurrency: int
+    """Requests at a time."""
+
+
+class Choice(NamedTuple):
+    """What to do."""
+
+    listings: tuple[int, ...]
+    """Groups to list, -1 perhaps among them."""
+    gets: npt.NDArray[np.int64]
+    """Contacts to ask for one by one, rising, where no listing holds them."""
+    seconds: float
+    """What that costs."""
+    export_seconds: float
+    """What listing everything costs."""
+    why: str
+    """Why to export anew instead; empty when not."""
+
+
+def seconds(requests: int, size: float, pace: Pace) -> float:
+    """Give what requests with so many bytes of answers cost.
+
+    >>> pace = Pace(latency=0.1, rate=1e6, concurrency=4)
+    >>> round(seconds(8, 0, pace), 3), round(seconds(1, 5e6, pace), 3)
+    (0.2, 5.1)
+    """
+    waiting = math.ceil(requests / pace.concurrency) * pace.latency
+    return max(waiting, requests * OWN_REQUEST) + size * max(1 / pace.rate, 1 / OWN_RATE)
+
+
+def most_gets(contacts: int) -> int:
+    """Give how many contacts of a book may be asked for one by one: 5 %, and 50 of a small one.
+
+    >>> most_gets(100), most_gets(1_000_000)
+    (50, 50000)
+    """
+    return max(_LEAST, int(contacts * _SHARE))
+
+
+def choose(  # noqa: PLR0913 - all that the rule weighs
+    wanted: npt.NDArray[np.int64],
+    members: Mapping[int, npt.NDArray[np.int64]],
+    sizes: Mapping[int, int],
+    must: Collection[int],
+    contacts: int,
+    pace: Pace,
+) -> Choice:
+    """Choose how to get the wanted contacts.
+
+    Args:
+        wanted: Contacts of which we want the record, rising.
+        members: The contacts that each listing is known to hold; those of -1 may be left out when few are wanted.
+        sizes: How many contacts each listing has now. Together they are everything that an export would list.
+        must: Listings that are needed whatever is wanted.
+        contacts: How many contacts the book has.
+        pace: How the portal answers.
+
+    Returns:
+        The cheapest way.
+
+    >>> pace = Pace(latency=0.1, rate=1e6, concurrency=4)
+    >>> choice = choose(np.array([7, 8]), {1: np.array([7])}, {1: 1, 2: 50_000}, [1], 50_000, pace)
+    >>> choice.listings, choice.gets.tolist(), choice.why
+    ((1,), [8], '')
+    """
+    listings = list(dict.fromkeys(must))
+    rest = wanted
+    for group in listings:
+        rest = _without(rest, members.get(group))
+    if len(rest) > FREE:
+        listings, rest = _cover(listings, rest, members, sizes, pace)
+    everything = sum(sizes.values())
+    listed = sum(sizes.get(group, 0) for group in listings) * RECORD_BYTES
+    weighed = max(0, len(rest) - FREE)
+    cost = seconds(len(listings) + weighed, listed + weighed * RECORD_BYTES, pace)
+    export = seconds(len(sizes), everything * RECORD_BYTES, pace)
+    why = ""
+    if len(rest) > most_gets(contacts):
+        why = f"{len(rest)} contacts would have to be asked for one by one"
+    elif cost > export:
+        why = f"syncing would take {cost:.1f} s of requests, an export {export:.1f} s"
+    return Choice(tuple(listings), rest, cost, export, why)
+
+
+def _cover(
+    listings: list[int],
+    rest: npt.NDArray[np.int64],
+    members: Mapping[int, npt.NDArray[np.int64]],
+    sizes: Mapping[int, int],
+    pace: Pace,
+) -> tuple[list[int], npt.NDArray[np.int64]]:
+    """Add the listings that are cheaper than asking for the wanted contacts in them, the best first."""
+    listings = list(listings)
+    each = max(pace.latency / pace.concurrency, OWN_REQUEST) + seconds(0, RECORD_BYTES, pace)
+    while True:
+        best, saved = None, 0.0
+        for group, held in members.items():
+            if group in listings or group not in sizes:
+                continue
+            spared = len(np.intersect1d(rest, held, assume_unique=True)) * each
+            gain = spared - seconds(1, sizes[group] * RECORD_BYTES, pace)
+            if gain > saved:
+                best, saved = group, gain
+        if best is None:
+            return listings, rest
+        listings.append(best)
+        rest = _without(rest, members[best])
+
+
+def _without(ids: npt.NDArray[np.int64], held: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
+    return ids if held is None else np.setdiff1d(ids, held, assume_unique=True)
