@@ -206,7 +206,8 @@ def _moved(old: tuple[Ints, Ints], new: tuple[Ints, Ints]) -> tuple[tuple[Ints, 
 
     def keys(side: tuple[Ints, Ints]) -> Ints:
         ids = side[0] if known is None else np.searchsorted(known, side[0])
-        return np.sort(ids * count + np.searchsorted(groups, side[1]))
+        pairs: Ints = np.sort(ids * count + np.searchsorted(groups, side[1]))
+        return pairs
 
     before, after = keys(old), keys(new)
     moved = _without(after, before), _without(before, after)
@@ -221,7 +222,8 @@ def _without(keys: Ints, others: Ints) -> Ints:
     if not len(others):
         return keys
     place = np.minimum(np.searchsorted(others, keys), len(others) - 1)
-    return keys[others[place] != keys]
+    alone: Ints = keys[others[place] != keys]
+    return alone
 
 
 def _joined(touched: Ints, contacts: Ints, groups: Ints) -> pa.Array:

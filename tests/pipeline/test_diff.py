@@ -88,6 +88,15 @@ def test_a_change_is_told_by_its_kind(tmp_path, case):
     assert changed(tmp_path, BASE, after) == expected
 
 
+def test_ids_may_be_as_large_as_they_get(tmp_path):
+    """Ids at the end of what 64 bits hold are told apart like small ones."""
+    large = 2**63 - 2
+    book = BASE.with_contact(large).with_contact(large + 1).with_member(large, 1)
+    after = book.without_member(large, 1).with_member(large + 1, 2)
+    moved = {large: ("relabelled", "groups", None, "1"), large + 1: ("relabelled", "groups", "2", None)}
+    assert changed(tmp_path, book, after) == moved
+
+
 contact = st.fixed_dictionaries(
     {"active": st.booleans(), "deleted": st.just(value=False)},
     optional={
