@@ -15,6 +15,7 @@ import click
 
 from amoot_etl import errors
 from amoot_etl._version import __version__
+from amoot_etl.cli._frameless import keep_pandas_out
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -31,6 +32,9 @@ EXIT_CODES: Final[dict[type[errors.AmootError], int]] = {
     errors.RefusedError: 8,
 }
 """The exit code of each class of error; 0 is done, 1 a bug of ours, 130 and 143 interrupts."""
+
+_WITH_FRAMES: Final = frozenset({"changes", "diff"})
+"""Commands that handle DataFrames."""
 
 _BUG: Final = 1
 _USAGE: Final = 2
@@ -49,6 +53,10 @@ _COMMANDS: Final = {
 }
 
 
+OUR_PROCESS: Final = object()
+"""The context's object when the process is ours alone, and not a test's or a notebook's."""
+
+
 class _Commands(click.Group):
     """The commands, each imported when it is called, so that help and small commands start at once."""
 
@@ -61,6 +69,8 @@ class _Commands(click.Group):
             if near:
                 context.fail(f"there is no command {name}; did you mean {near[0]}?")
             return None
+        if context.obj is OUR_PROCESS and name not in _WITH_FRAMES:
+            keep_pandas_out()
         module = importlib.import_module(f"amoot_etl.cli.{name}")
         command: click.Command = module.command
         return command
@@ -98,7 +108,7 @@ def main() -> NoReturn:
 
     signal.signal(signal.SIGTERM, terminate)
     try:
-        outcome = amoot_etl.main(standalone_mode=False)
+        outcome = amoot_etl.main(standalone_mode=False, obj=OUR_PROCESS)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:

@@ -135,7 +135,8 @@ class BodyReader:
 
     def _read_fast(self, segment: Segment) -> Raw | None:
         """Read a whole segment at once; None unless it is proved that nothing was lost or changed."""
-        values = _count_values(segment.path.read_bytes())
+        # Mapped, not read: one copy less of every byte.
+        values = _count_values(np.memmap(segment.path, np.uint8, "r"))
         if values is None:
             return None
         unknown = tuple(self._unknown)
@@ -183,14 +184,13 @@ def _usable(text: str | None) -> bool:
     return match is not None and 1 <= int(match[1]) < 1 << 63
 
 
-def _count_values(content: bytes) -> int | None:
+def _count_values(data: npt.NDArray[np.uint8]) -> int | None:
     """Count the values that are not null in compact or spaced JSON; None where only a careful reading is safe.
 
     Every key ends in an unescaped quote and a colon, and nothing else does. What follows says what the value is.
     Not safe are nested values (they hold keys of their own), and numbers that are not plain digits (`1.10` must
     not become `1.1`).
     """
-    data = np.frombuffer(content, np.uint8)
     even = len(data) & ~1
     odd = (len(data) - 1) & ~1
     ends = np.concatenate(

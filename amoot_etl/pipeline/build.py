@@ -82,6 +82,8 @@ class Build:
         sink: Where clean batches go.
         today: The run's date in Tehran.
         shape: The tables as the user wants them.
+        fingerprints: Whether contacts are expected more than once: their records are then compared, so that one
+            that says the same as another replaces nothing.
         watch: Told of the records received so far.
     """
 
@@ -93,6 +95,7 @@ class Build:
         *,
         today: dt.date,
         shape: Shape | None = None,
+        fingerprints: bool = True,
         watch: Callable[[int], None] | None = None,
     ) -> None:
         self.roll = Roll()
@@ -104,6 +107,7 @@ class Build:
         self._titles = titles
         self._sink = sink
         self._today = today
+        self._fingerprints = fingerprints
         self._shape = shape
         self._watch = watch
         self._reader = contact_reader()
@@ -242,7 +246,7 @@ class Build:
         entries = Entries(
             ids,
             stamp_order(_one(table.column("UpdateDateTime"))),
-            self._contents(table),
+            self._contents(table) if self._fingerprints else None,
             np.concatenate(listings) if listings else np.empty(0, np.int32),
             pc.is_in(table.column("Active"), _ACTIVE).to_numpy(),
         )

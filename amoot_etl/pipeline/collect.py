@@ -235,6 +235,8 @@ class Collector:
             sink,
             today=self._today,
             shape=self._shape,
+            # Written as they come, contacts are listed once each: whatever else is seen starts over.
+            fingerprints=not direct,
             watch=self._watcher(fetch),
         )
         build.read()

@@ -1,8 +1,8 @@
 """The roll: which record of each contact counts, and where it was put.
 
 A contact may stand in several listings, and twice in one. The newest stamp wins, and on a tie the later answer. The
-roll holds one line of numbers a contact, in a few sorted runs that merge as they grow, so that a batch is looked up
-and entered without touching the rest.
+roll holds one line of numbers a contact, in sorted runs. Runs that overlap merge as they grow, so that a batch is
+looked up and entered without touching the rest; a listing that comes by ID, as portals give it, never merges.
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Admission", "Entries", "Roll"]
 
-_LINE = np.dtype(
-    [
-        ("stamp", np.int64),
-        ("content", np.uint64),
-        ("batch", np.int32),
-        ("listing", np.int32),
-        ("active", np.bool_),
-    ]
-)
+# Packed: a line a contact is what memory grows by.
+_LINE = np.dtype([("stamp", "i8"), ("batch", "i4"), ("listing", "i4"), ("active", "?")])
+_LINE_WITH_CONTENT = np.dtype([*_LINE.descr, ("content", "u8")])
+
+_SMALL = 4096
+"""Runs shorter than this are always merged: a look into each costs more."""
 
 
 class Entries(NamedTuple):
@@ -33,8 +30,8 @@ class Entries(NamedTuple):
     ids: npt.NDArray[np.int64]
     stamps: npt.NDArray[np.int64]
     """A key that rises with the record's own stamp."""
-    contents: npt.NDArray[np.uint64]
-    """A fingerprint of the record's values."""
+    contents: npt.NDArray[np.uint64] | None
+    """A fingerprint of the record's values; None where no contact is expected twice."""
     listings: npt.NDArray[np.int32]
     """The listing it came in; below 0 for a contact fetched by itself."""
     active: npt.NDArray[np.bool_]
@@ -61,20 +58,23 @@ class _Run:
         self.lines = lines
 
     def find(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Give the positions in `ids` that this run holds, and their places in it."""
-        if not len(ids) or ids[0] > self.ids[-1] or ids[-1] < self.ids[0]:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        places = np.searchsorted(self.ids, ids)
-        places[places == len(self.ids)] = 0
-        found = np.flatnonzero(self.ids[places] == ids)
-        return found, places[found]
+        """Give the positions in rising `ids` that this run holds, and their places in it."""
+        low = int(np.searchsorted(ids, self.ids[0], "left"))
+        high = int(np.searchsorted(ids, self.ids[-1], "right"))
+        within = ids[low:high]
+        places = np.searchsorted(self.ids, within)
+        found = np.flatnonzero(self.ids[places] == within)
+        return found + low, places[found]
+
+    def yields_to(self, other: _Run) -> bool:
+        """Say whether merging pays: they overlap, or are small, and this one is not much longer."""
+        apart = self.ids[-1] < other.ids[0] or other.ids[-1] < self.ids[0]
+        return len(self.ids) < (_SMALL if apart else 2 * len(other.ids))
 
     def merged(self, other: _Run) -> _Run:
         """Give both runs as one."""
         ids = np.concatenate((self.ids, other.ids))
         lines = np.concatenate((self.lines, other.lines))
-        if self.ids[-1] < other.ids[0]:
-            return _Run(ids, lines)
         order = np.argsort(ids, kind="stable")
         return _Run(ids[order], lines[order])
 
@@ -114,9 +114,10 @@ class Roll:
         if count and (ids[1:] == ids[:-1]).any():
             order = _resolve(entries, order, keep, first)
             ids = entries.ids[order]
-        lines = np.empty(len(order), _LINE)
+        lines = np.empty(len(order), _LINE if entries.contents is None else _LINE_WITH_CONTENT)
         lines["stamp"] = entries.stamps[order]
-        lines["content"] = entries.contents[order]
+        if entries.contents is not None:
+            lines["content"] = entries.contents[order]
         lines["batch"] = batch
         lines["listing"] = entries.listings[order]
         lines["active"] = entries.active[order]
@@ -129,7 +130,9 @@ class Roll:
             known[found] = True
             old, new = run.lines[places], lines[found]
             first[order[found]] &= old["listing"] != new["listing"]
-            wins = (new["content"] != old["content"]) & (new["stamp"] >= old["stamp"])
+            wins = new["stamp"] >= old["stamp"]
+            if entries.contents is not None:
+                wins &= new["content"] != old["content"]
             keep[order[found[~wins]]] = False
             for number in np.unique(old["batch"][wins]).tolist():
                 replaced.setdefault(number, []).append(ids[found[wins & (old["batch"] == number)]])
@@ -183,7 +186,7 @@ class Roll:
             return
         self._runs.append(run)
         # Like carrying in addition: each line is merged a logarithmic number of times.
-        while len(self._runs) > 1 and len(self._runs[-2].ids) < 2 * len(self._runs[-1].ids):
+        while len(self._runs) > 1 and self._runs[-2].yields_to(self._runs[-1]):
             last = self._runs.pop()
             self._runs[-1] = self._runs[-1].merged(last)
 

@@ -1,0 +1,70 @@
+"""Which contacts share a number: found on disk, so that memory does not grow with the book."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+__all__ = ["SharedNumbers"]
+
+_PER_PASS: Final = 1 << 20
+"""Numbers compared at a time: 16 MiB of them, and as much again to sort."""
+_BLOCK: Final = 1 << 16
+
+
+class SharedNumbers:
+    """Every contact's number, to be asked which ones several contacts share.
+
+    >>> numbers = SharedNumbers()
+    >>> numbers.add(np.array([1, 2, 3]), np.array([98912, 98935, 0]))
+    >>> numbers.add(np.array([4]), np.array([98912]))
+    >>> numbers.shared()
+    {1: 2, 4: 2}
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="amoot-")  # noqa: SIM115 - it lives as long as this object
+        # An attempt that starts over drops this object without a word.
+        self._closing = weakref.finalize(self, self._file.close)
+        self._count = 0
+
+    def add(self, contacts: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64]) -> None:
+        """Enter contacts and their numbers; 0 is none."""
+        some = numbers > 0
+        pairs = np.column_stack((contacts[some], numbers[some])).astype(np.int64, copy=False)
+        self._file.write(pairs.tobytes())
+        self._count += len(pairs)
+
+    def shared(self) -> dict[int, int]:
+        """Give each contact whose number others have too, and how many share it."""
+        passes = self._count // _PER_PASS + 1
+        shared: dict[int, int] = {}
+        for number in range(passes):
+            pairs = np.concatenate([np.empty((0, 2), np.int64), *self._blocks(number, passes)])
+            order = np.argsort(pairs[:, 1], kind="stable")
+            sorted_numbers = pairs[order, 1]
+            starts = np.flatnonzero(np.append(True, sorted_numbers[1:] != sorted_numbers[:-1]))
+            counts = np.diff(np.append(starts, len(sorted_numbers)))
+            several = np.repeat(counts, counts)[: len(order)]
+            where = several > 1
+            shared.update(zip(pairs[order[where], 0].tolist(), several[where].tolist(), strict=True))
+        return shared
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._closing()
+
+    def _blocks(self, number: int, passes: int) -> Iterator[npt.NDArray[np.int64]]:
+        """Give the pairs of one pass: numbers fall to passes by their remainder."""
+        self._file.seek(0)
+        while block := self._file.read(_BLOCK * 16):
+            pairs = np.frombuffer(block, np.int64).reshape(-1, 2)
+            yield pairs[pairs[:, 1] % passes == number] if passes > 1 else pairs
