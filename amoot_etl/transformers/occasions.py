@@ -155,7 +155,7 @@ def _back_in(days: Ints, year: np.int32) -> Ints:
 
 def _days(values: pd.Series) -> Ints:
     """Give the days of a column of dates of either calendar, `NO_DAY` for none."""
-    array = pa.chunked_array(to_gregorian(values).array.__arrow_array__())  # type: ignore[attr-defined]
+    array = pa.chunked_array(to_gregorian(values).array.__arrow_array__())
     days: Ints = pc.fill_null(array.combine_chunks().view(pa.int32()), NO_DAY).to_numpy()
     return days
 
