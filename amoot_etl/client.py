@@ -93,6 +93,9 @@ class Client:
             here.
         on_retry: Called before each wait with the method, the seconds and the reason.
 
+    Raises:
+        SettingsError: There is no token.
+
     >>> from amoot_etl.demo import AddressBook, Portal
     >>> from amoot_etl.settings import Settings
     >>> with Portal(AddressBook.invent(contacts=3), token="t") as portal:
@@ -104,6 +107,7 @@ class Client:
     def __init__(
         self, settings: Settings, *, on_retry: Callable[[str, float, str], None] | None = None
     ) -> None:
+        settings.need_token()
         self.settings = settings
         self._on_retry = on_retry
         self._end = _End(settings.deadline)

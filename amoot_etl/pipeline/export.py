@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from amoot_etl.client import Client
-from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.collect import Collector, Progress
 from amoot_etl.pipeline.formats import check_formats
@@ -98,8 +97,7 @@ def export(  # noqa: PLR0913 - each is a flag of the command
     """
     started = time.monotonic()
     settings = settings or load()
-    if not settings.token:
-        raise SettingsError("no token: set AMOOT_TOKEN or --token-file", subject="token")
+    settings.need_token()
     check_formats(formats)
     check_fields(settings.mapping)
     output = Output(settings.out)
