@@ -172,7 +172,7 @@ class Build:
                 batch, size = [], 0
                 continue
             batch.append((number, item))
-            size += item.path.stat().st_size
+            size += _size_of(item)
             # Small segments go together; but work with what is there rather than wait for the network.
             if size >= _BATCH_BYTES or not more_waits:
                 yield batch
@@ -313,3 +313,11 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _size_of(segment: Segment) -> int:
+    """Give a segment's bytes; none where a failed attempt has just taken it away, which its reader will meet."""
+    try:
+        return segment.path.stat().st_size
+    except FileNotFoundError:
+        return 0
