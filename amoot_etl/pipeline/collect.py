@@ -66,6 +66,15 @@ class Proof:
     unexplained: int = 0
     """Those of them with stamps that the list reaches back to."""
 
+    def judge(self, why_not: str = "") -> None:
+        """Settle whether it proves the set complete, unless it cannot for the reason given."""
+        self.why = why_not
+        if self.unsettled and not why_not:
+            self.why = f"{self.unsettled} contacts are missing or newer in the portal"
+        elif self.unmentioned and not why_not:
+            self.why = f"the portal's list does not mention {self.unmentioned} of the contacts"
+        self.proved = not self.why
+
     def as_json(self) -> dict[str, Any]:
         """Give it for the manifest."""
         words = {"state": "proved"} if self.proved else {"state": "not proved", "why": self.why}
@@ -155,6 +164,8 @@ class Collector:
         self._patches: list[_Patch] = []
         self._proof: Proof | None = None
         self._may_list_again = True
+        self._moved: set[int] = set()
+        """Groups that the portal told otherwise of when it was asked again."""
 
     def collect(self) -> Collected:
         """List everything and write its tables.
@@ -299,6 +310,8 @@ class Collector:
                     "active": tally.active,
                     "unreadable": len(tally.unreadable),
                     "how": "listed",
+                    # What changed while it was listed may be missing in either: a sync lists it again.
+                    **({"moved": True} if tally.group_id in self._moved else {}),
                 }
                 for tally in build.tallies
             ],
@@ -321,6 +334,7 @@ class Collector:
         groups = self._groups
         if not all(reconciled(group) for group in groups):
             newer = {group.group_id: group for group in fetch_groups(self._client)}
+            self._moved = {group.group_id for group in groups if newer.get(group.group_id, group) != group}
             groups = [newer.get(group.group_id, group) for group in groups]
         return [
             GroupFacts(group, titles[group.group_id], *count_active(build, group.group_id), reconciled(group))
@@ -356,13 +370,7 @@ class Collector:
             # Remembered before it is applied: applying may start the build over.
             self._patches.append(patch)
             _apply(build, patch, len(self._patches))
-        proof.proved = not (self._only or proof.unsettled or gap.unmentioned)
-        if self._only:
-            proof.why = "only some groups were asked for"
-        elif proof.unsettled:
-            proof.why = f"{proof.unsettled} contacts are missing or newer in the portal"
-        elif gap.unmentioned:
-            proof.why = f"the portal's list does not mention {gap.unmentioned} of the contacts"
+        proof.judge("only some groups were asked for" if self._only else "")
         return proof
 
     def _watcher(self, fetch: Fetch) -> Callable[[int], None] | None:

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
     Ids = npt.NDArray[np.int64]
 
-__all__ = ["NEEDED", "Held", "HeldGroup", "look_up", "members_of", "read_held"]
+__all__ = [
+    "NEEDED",
+    "Held",
+    "HeldGroup",
+    "all_listed_since",
+    "listed_at",
+    "look_up",
+    "members_of",
+    "read_held",
+]
 
 NEEDED: Final = {
     "contacts": {"contact_id", "active", "mobile", "mobile_raw", "birth_date", "groups", "updated_at", "extra"},
@@ -79,16 +88,24 @@ class Held:
         """Say which of some contacts are held and active."""
         return look_up(self.ids, self.active, ids)
 
-    def listed_at(self, group_id: int) -> str | None:
-        """Give when a listing of this group was last read, ISO 8601; None if never."""
-        line = self.listings.get(group_id, {})
-        at: str | None = line.get("listed_at") if line.get("how") == "inferred" else line.get("at")
-        return at
 
-    def oldest_listing(self) -> dt.datetime | None:
-        """Give the age of what is oldest: the moment since which every listing was read."""
-        moments = [dt.datetime.fromisoformat(at) for at in map(self.listed_at, self.listings) if at]
-        return min(moments, default=None)
+def listed_at(line: dict[str, Any]) -> str | None:
+    """Give when a listing was last read, ISO 8601, by its line in a manifest; None if never."""
+    at: str | None = line.get("listed_at") if line.get("how") == "inferred" else line.get("at")
+    return at
+
+
+def all_listed_since(manifest: dict[str, Any]) -> dt.datetime | None:
+    """Give the moment since which every listing of a set was read; None where that is not known.
+
+    >>> line = {"group_id": 1, "how": "inferred", "at": "2026-11-02T00:00:00+03:30"}
+    >>> other = {"group_id": 2, "how": "listed", "at": "2026-11-03T00:00:00+03:30"}
+    >>> lines = [line | {"listed_at": "2026-11-01T00:00:00+03:30"}, other]
+    >>> all_listed_since({"reconciliation": {"groups": lines}}).day
+    1
+    """
+    lines = manifest.get("reconciliation", {}).get("groups", [])
+    return min((dt.datetime.fromisoformat(at) for at in map(listed_at, lines) if at), default=None)
 
 
 def look_up(ids: Ids, flags: npt.NDArray[np.bool_], wanted: Ids) -> npt.NDArray[np.bool_]:

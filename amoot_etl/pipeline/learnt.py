@@ -8,6 +8,7 @@ answer.
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -84,8 +85,10 @@ class Learnt:
             NotFound: One of the groups is no more.
             CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
         """
-        fetch = Fetch(self._client, group_ids, self._place())
+        landing = self._place()
+        fetch = Fetch(self._client, group_ids, landing)
         build = self._read(fetch.listings, [])
+        shutil.rmtree(landing)
         listed = {}
         for tally in build.tallies:
             self.received += tally.received

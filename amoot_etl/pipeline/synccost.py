@@ -89,7 +89,7 @@ def most_gets(contacts: int) -> int:
     return max(_LEAST, int(contacts * _SHARE))
 
 
-def choose(  # noqa: PLR0913 - all that the rule weighs
+def choose(  # noqa: PLR0913, PLR0917 - all that the rule weighs
     wanted: npt.NDArray[np.int64],
     members: Mapping[int, npt.NDArray[np.int64]],
     sizes: Mapping[int, int],

@@ -1,0 +1,253 @@
+"""Lay what a sync has learnt into the old set: stream it, and replace, remove and add rows.
+
+Rows keep the old set's order; a replaced row stands where the old one stood, new ones come at the end. Only one batch
+of the old set and the received records that belong into it are in memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from amoot_etl.extractors.body import usable_ids
+from amoot_etl.pipeline.tables import listing_name
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from amoot_etl.loaders.generations import Generation
+    from amoot_etl.pipeline.expect import Knowledge
+    from amoot_etl.pipeline.learnt import Learnt
+    from amoot_etl.pipeline.memberships import Memberships
+    from amoot_etl.pipeline.sink import Tables
+
+    Ids = npt.NDArray[np.int64]
+
+__all__ = ["Splice"]
+
+_ROWS: Final = 1 << 17
+_OF_THE_WHOLE: Final = ("mobile_duplicate", "unknown_field")
+"""Rules that only the whole set can tell: they are told anew."""
+_OF_LISTINGS: Final = ("duplicate_id", "record_unreadable")
+"""Rules about a listing: they stand until it is read again."""
+
+
+class Splice:
+    """One sync's laying in.
+
+    Args:
+        previous: The old set.
+        learnt: The records received.
+        knowledge: Who is gone and who is in which group.
+        memberships: The same, with the groups' titles as they are now.
+        regrouped: Contacts whose groups, or the titles of them, are not what the old set says; rising.
+        today: The run's date in Tehran.
+    """
+
+    def __init__(  # noqa: PLR0913 - the old, the new, and what is known of both
+        self,
+        previous: Generation,
+        learnt: Learnt,
+        knowledge: Knowledge,
+        memberships: Memberships,
+        regrouped: Ids,
+        *,
+        today: dt.date,
+    ) -> None:
+        self._previous = previous
+        self._learnt = learnt
+        self._gone = knowledge.gone
+        self._listed = knowledge.listed
+        self._groups = knowledge.members
+        self._memberships = memberships
+        self._regrouped = regrouped
+        self._today = today
+        self.carried = 0
+        """Rows of contacts that were taken over from the old set."""
+
+    def write(self, tables: Tables) -> None:
+        """Write contacts, `contacts_raw` where the old set has it, and all issues but those of the whole set."""
+        placed = np.zeros(len(self._learnt.ids), bool)
+        for batch in _batches(self._previous.file("contacts")):
+            ids = batch.column("contact_id").to_numpy()
+            seats = _Seats(ids, self._gone, self._learnt.ids)
+            placed[seats.places] = True
+            self.carried += seats.carried
+            tables.write(*self._contacts(batch, ids, seats))
+        rest = self._learnt.in_order(np.flatnonzero(~placed))
+        if len(rest):
+            rows, mobiles = self._learnt.contacts(rest)
+            titles = self._memberships.titles_of(rows.column("contact_id").to_numpy())
+            tables.write(_with(rows, "groups", titles), _no_issues(), None, mobiles)
+        if self._previous.entry("contacts_raw") is not None:
+            self._write_raw(tables, rest)
+        for issues in _batches(self._previous.file("issues")):
+            tables.write_issues(self._kept_issues(issues))
+        for issues in self._learnt.issues():
+            tables.write_issues(issues)
+
+    def _contacts(
+        self, batch: pa.Table, ids: Ids, seats: _Seats
+    ) -> tuple[pa.Table, pa.Table, None, npt.NDArray[np.int64]]:
+        """Give a batch of the old set as it is now."""
+        mobiles = _numbers(batch.column("mobile"))
+        if seats.stirred:
+            rows, numbers = self._learnt.contacts(seats.places) if len(seats.places) else (None, None)
+            batch = seats.taken(batch, rows)
+            mobiles = seats.order_of(np.concatenate((mobiles, numbers)) if numbers is not None else mobiles)
+            ids = batch.column("contact_id").to_numpy()
+        again = np.flatnonzero(np.isin(ids, self._regrouped) | np.isin(ids, self._learnt.ids))
+        if len(again):
+            groups = batch.column("groups")
+            titles = self._memberships.titles_of(ids[again])
+            index = np.arange(len(ids))
+            index[again] = len(ids) + np.arange(len(again))
+            batch = _with(batch, "groups", _one(groups, titles).take(pa.array(index)))
+        return batch, _no_issues(), None, mobiles
+
+    def _write_raw(self, tables: Tables, rest: npt.NDArray[np.int64]) -> None:
+        for batch in _batches(self._previous.file("contacts_raw")):
+            ids = usable_ids(batch.column("ID").cast(pa.string()))
+            if ids is None:
+                raise AssertionError("contacts_raw has a row without an ID")
+            seats = _Seats(ids, self._gone, self._learnt.ids)
+            if seats.stirred:
+                rows = self._learnt.raw(seats.places) if len(seats.places) else None
+                tables.write_raw(seats.taken(batch, rows))
+            else:
+                tables.write_raw(batch)
+        if len(rest):
+            tables.write_raw(self._learnt.raw(rest))
+
+    def _kept_issues(self, issues: pa.Table) -> pa.Table:
+        """Give the issues that still stand."""
+        issues = issues.filter(pc.invert(pc.is_in(issues.column("rule"), pa.array(_OF_THE_WHOLE))))
+        of_listings = pc.is_in(issues.column("rule"), pa.array(_OF_LISTINGS))
+        here = issues.column("contact_id").fill_null(-1).to_numpy()
+        told_anew = pa.array(np.isin(here, self._learnt.ids))
+        drop = pc.or_(pa.array(np.isin(here, self._gone)), pc.and_not(told_anew, of_listings))
+        if pc.any(of_listings).as_py():
+            drop = pc.or_(drop, pc.and_(of_listings, self._read_again(issues.column("detail"))))
+        return self._still_to_come(issues.filter(pc.invert(drop)))
+
+    def _read_again(self, detail: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Say which issues are about a listing that was read again or is no more, or about a lone answer."""
+        stand = [listing_name(group) for group in (*self._groups, -1, 0) if group not in self._listed]
+        words = pc.replace_substring_regex(detail.cast(pa.string()), r"^(\d+ times )?in ", "")
+        return pc.invert(pc.is_in(words, pa.array(stand, pa.string())))
+
+    def _still_to_come(self, issues: pa.Table) -> pa.Table:
+        """Say of births in the future, as of today, what an export of today would."""
+        future = pc.equal(issues.column("rule"), "date_in_future")
+        if not pc.any(future).as_py():
+            return issues
+        wanted = issues.filter(future).column("contact_id").combine_chunks()
+        coming = _born_after(self._previous, wanted, self._today)
+        keep = pc.or_(pc.invert(future), pc.is_in(issues.column("contact_id"), coming))
+        issues, future = issues.filter(keep), future.filter(keep)
+        # The detail of such an issue names the day of the run.
+        detail = issues.column("detail").cast(pa.string())
+        renewed = pc.replace_substring_regex(detail, r"\d{4}-\d{2}-\d{2}", self._today.isoformat())
+        return _with(issues, "detail", pc.if_else(future, renewed, detail))
+
+
+class _Seats:
+    """Which rows of a batch stay, which are replaced, and by what.
+
+    Args:
+        ids: The batch's contacts.
+        gone: Contacts that go, rising.
+        learnt: Contacts that there is a record of, rising.
+    """
+
+    def __init__(self, ids: Ids, gone: Ids, learnt: Ids) -> None:
+        stays = ~np.isin(ids, gone)
+        replaced = np.isin(ids, learnt) & stays
+        self.places = np.searchsorted(learnt, ids[replaced])
+        """Where the records that replace rows stand among the learnt, in the order of the rows."""
+        self.carried = int(stays.sum()) - len(self.places)
+        self.stirred = not stays.all() or bool(replaced.any())
+        order = np.arange(len(ids))
+        order[replaced] = len(ids) + np.arange(len(self.places))
+        self._order: npt.NDArray[np.int64] = order[stays]
+
+    def order_of(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Give values of the batch's rows, followed by those of the records, as the new rows have them."""
+        return values[self._order]
+
+    def taken(self, batch: pa.Table, rows: pa.Table | None) -> pa.Table:
+        """Give the new rows of a batch.
+
+        Args:
+            batch: The old rows.
+            rows: The records that replace some, in the order of `places`; None where there are none.
+        """
+        index = pa.array(self._order)
+        if rows is None:
+            return batch.take(index)
+        columns = [_one(batch.column(name), rows.column(name)).take(index) for name in batch.column_names]
+        return pa.table(columns, names=batch.column_names)
+
+
+def _one(old: pa.ChunkedArray, new: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Give two columns end to end, as one array of the first one's type."""
+    if pa.types.is_dictionary(old.type):
+        new = new if pa.types.is_dictionary(new.type) else new.dictionary_encode()
+    elif new.type != old.type:
+        new = new.cast(old.type)
+    chunks = [*old.chunks, *(new.chunks if isinstance(new, pa.ChunkedArray) else [new])]
+    if pa.types.is_dictionary(old.type):
+        return pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
+    return pa.concat_arrays(chunks)
+
+
+def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, column)
+
+
+def _numbers(mobile: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Give numbers told as E.164 as their digits, 0 for none."""
+    digits = pc.cast(pc.utf8_slice_codeunits(mobile.cast(pa.string()), 1), pa.int64())
+    numbers: npt.NDArray[np.int64] = digits.fill_null(0).to_numpy()
+    return numbers
+
+
+def _batches(path: Path) -> Iterator[pa.Table]:
+    """Give a table's rows, the columns that the file has encoded still encoded."""
+    with pq.ParquetFile(path) as file:
+        encoded = _encoded(file)
+    with pq.ParquetFile(path, read_dictionary=encoded) as file:
+        for batch in file.iter_batches(_ROWS):
+            yield pa.Table.from_batches([batch]).replace_schema_metadata()
+
+
+def _encoded(file: pq.ParquetFile) -> list[str]:
+    if not file.metadata.num_row_groups:
+        return []
+    group = file.metadata.row_group(0)
+    columns = (group.column(at) for at in range(group.num_columns))
+    return [
+        column.path_in_schema
+        for column in columns
+        if column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page
+    ]
+
+
+def _born_after(generation: Generation, contacts: pa.Array, today: dt.date) -> pa.Array:
+    with pq.ParquetFile(generation.file("contacts")) as file:
+        births = file.read(["contact_id", "birth_date"])
+    births = births.filter(pc.is_in(births.column("contact_id"), contacts))
+    later = pc.greater(births.column("birth_date"), pa.scalar(today, pa.date32()))
+    return births.filter(later).column("contact_id").combine_chunks()
+
+
+def _no_issues() -> pa.Table:
+    return pa.table({"rule": pa.array([], pa.string())})
