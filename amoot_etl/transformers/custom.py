@@ -62,6 +62,14 @@ _NO: Final = (
 )
 
 
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+# Numbers stay text: their size is no matter of ours.
+_DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse)
+
+
 class Custom(NamedTuple):
     """A custom field, read."""
 
@@ -201,15 +209,10 @@ def _json(texts: pa.Array, name: str) -> Custom:
 
 def _is_json(text: str) -> bool:
     try:
-        # Numbers stay text: their size is no matter of ours.
-        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
+        _DECODER.decode(text)
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(word)
 
 
 def _invalid(texts: pa.Array, wrong: pa.Array, name: str, detail: str | pa.Array) -> list[Finding]:
