@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test test-slow lint bench clean
+.PHONY: help demo notebook test test-slow lint bench clean
 
 help:
 	@echo "make demo       a real export against the embedded portal, into output/"
+	@echo "make notebook   the notebooks, in JupyterLab"
 	@echo "make test       every test that needs Python alone"
 	@echo "make test-slow  the slow and the special ones"
 	@echo "make lint       format, lint, types, import directions"
@@ -20,6 +21,9 @@ help:
 
 demo: .venv/.ready
 	@$(BIN)/amoot-etl export --demo --out output
+
+notebook: .venv/.ready
+	@$(BIN)/jupyter lab notebooks
 
 test: .venv/.ready
 	@$(BIN)/python -m pytest -n 2
