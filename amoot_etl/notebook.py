@@ -22,6 +22,7 @@ from amoot_etl.errors import SettingsError
 from amoot_etl.pipeline.export import ExportResult, export
 from amoot_etl.pipeline.read import Export, read_export
 from amoot_etl.pipeline.run import DEMO_URL
+from amoot_etl.pipeline.sync import SyncResult, sync
 from amoot_etl.settings import Settings, load
 
 __all__ = ["Account", "connect"]
@@ -51,6 +52,17 @@ class Account:
             AmootError: As `export`.
         """
         return export(self.settings, portal=self._portal, today=self.today)
+
+    def sync(self, *, full: bool = False) -> SyncResult:
+        """Bring the published set up to date.
+
+        Args:
+            full: List everything anew.
+
+        Raises:
+            AmootError: As `sync`.
+        """
+        return sync(self.settings, full=full, portal=self._portal, today=self.today)
 
     def current(self) -> Export:
         """Give the published set; an account without one is exported first.

@@ -28,6 +28,19 @@ def test_an_invented_account_is_exported_when_first_looked_at():
     assert account.export().run_id != first.run_id
 
 
+def test_an_invented_account_can_be_changed_and_synced():
+    """The book's verbs change the world, a sync brings the change in, a full one lists everything."""
+    account = connect(demo=True, contacts=150)
+    account.export()
+    changed = min(account.book)
+    account.book.edit(changed, CityName="یزد")
+    assert account.sync().outcome == "synced"
+    contacts = account.current().contacts.set_index("contact_id")
+    assert contacts.loc[changed, "city"] == "یزد"
+    assert account.sync().outcome == "unchanged"
+    assert account.sync(full=True).outcome == "exported"
+
+
 def test_your_own_account_asks_for_a_token_that_is_not_set(monkeypatch):
     """The token typed is used, shown nowhere, and today is Tehran's day."""
     asked = []
