@@ -1,0 +1,147 @@
+"""The commands as a user types them: what they print, and where."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from amoot_etl.cli import _COMMANDS, amoot_etl
+from amoot_etl.demo import DEMO_TOKEN, AddressBook, Portal
+from amoot_etl.schema import TABLES
+
+
+@pytest.fixture(scope="module")
+def portal():
+    """Give a portal with a small invented book."""
+    with Portal(AddressBook.invent(contacts=400)) as served:
+        yield served
+
+
+@pytest.fixture
+def run(portal, tmp_path, monkeypatch):
+    """Give a function that runs a command against the portal, in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AMOOT_BASE_URL", portal.url)
+    monkeypatch.setenv("AMOOT_TOKEN", DEMO_TOKEN)
+
+    def call(*words: str):
+        return CliRunner().invoke(amoot_etl, words, catch_exceptions=False)
+
+    return call
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_every_command_has_help(name):
+    """Help says in a sentence what the command does, and explains each option."""
+    done = CliRunner().invoke(amoot_etl, [name, "--help"])
+    assert done.exit_code == 0
+    assert done.output.startswith(f"Usage: amoot-etl {name}")
+    command = amoot_etl.get_command(click.Context(amoot_etl), name)
+    assert all(option.help for option in command.params if isinstance(option, click.Option))
+
+
+def test_help_lists_every_command():
+    """The front page names each command and what it does."""
+    done = CliRunner().invoke(amoot_etl, ["--help"])
+    for name, says in _COMMANDS.items():
+        assert name in done.output
+        assert says in " ".join(done.output.split())
+
+
+def test_groups_shows_the_portals_groups(run, portal):
+    """A line a group, as a table or as JSON."""
+    table = run("groups").stdout
+    assert all(title in table for title in portal.book.groups().values())
+    rows = json.loads(run("groups", "--json").stdout)
+    assert {row["group_id"] for row in rows} == set(portal.book.groups())
+
+
+def test_contact_shows_clean_beside_raw(run, portal):
+    """Each column that has something, what became of it, and the issues."""
+    contact_id = portal.book.add(Mobile="0912 345 6789", FName="علي", BornDatePer="1404/12/30", Score=5)
+    shown = run("contact", str(contact_id)).stdout
+    assert "+989123456789" in shown
+    assert "0912 345 6789" in shown
+    assert "علی" in shown
+    assert "علي" in shown
+    assert "issue: birth_date: date_invalid" in shown
+    told = json.loads(run("contact", str(contact_id), "--json").stdout)
+    assert told["clean"]["mobile"] == "+989123456789"
+    assert told["raw"]["FName"] == "علي"
+    assert json.loads(told["clean"]["extra"]) == {"Score": 5}
+    assert told["issues"][0]["rule"] == "date_invalid"
+
+
+def test_schema_shows_every_column(run):
+    """As a table, as JSON and as Markdown; a wrong table's nearest name is offered."""
+    for form in ((), ("--json",), ("--markdown",)):
+        shown = run("schema", *form).stdout
+        assert all(name in shown for table in TABLES.values() for name in (table.name, *table.names))
+    assert "calendar" not in run("schema", "groups").stdout
+
+
+def test_export_prints_a_summary_and_json(run, tmp_path):
+    """Counts, issues by rule, reconciliation, seconds and where to look; with --json the manifest."""
+    shown = run("export", "--quiet").stdout
+    for word in ("contacts", "received", "reconciled", "complete", "issues", "date_invalid", "seconds"):
+        assert word in shown
+    assert "output/contacts.parquet" in shown
+    told = json.loads(run("export", "--quiet", "--json", "--dry-run").stdout)
+    assert told["published"] is False
+    assert told["manifest"]["counts"]["previous"] == told["manifest"]["counts"]["kept"]
+    assert run("verify").exit_code == 0
+    assert len(json.loads(run("generations", "--json").stdout)) == 1
+    assert "nothing" in run("changes").stdout
+
+
+def test_changes_and_rollback_follow_the_portal(run, portal):
+    """`diff` and `changes` tell what a second export changed; rollback takes it back."""
+    run("export", "--quiet")
+    contact_id = portal.book.add(FName="تازه")
+    run("export", "--quiet")
+    assert [row["change"] for row in json.loads(run("diff", "--json").stdout)] == ["added"]
+    [row] = json.loads(run("changes", "--json").stdout)
+    assert row["contact_id"] == contact_id
+    assert run("rollback").exit_code == 0
+    assert json.loads(run("generations", "--json").stdout)[1]["current"] is True
+
+
+def _command(*words: str, **environment: str) -> list[str]:
+    return [sys.executable, "-m", "amoot_etl", *words]
+
+
+def test_demo_prints_how_to_point_a_client_at_it(tmp_path):
+    """The two lines can be pasted into a shell, and the portal behind them answers."""
+    with subprocess.Popen(_command("demo", "--contacts", "350"), stdout=subprocess.PIPE, text=True) as demo:
+        try:
+            lines = [demo.stdout.readline().split("=", 1) for _ in range(2)]
+            assert [name for name, _ in lines] == ["export AMOOT_BASE_URL", "export AMOOT_TOKEN"]
+            values = {name.removeprefix("export "): value.strip() for name, value in lines}
+            done = subprocess.run(
+                _command("export", "--json", "-q"),
+                cwd=tmp_path,
+                env=os.environ | values,
+                check=True,
+                capture_output=True,
+            )
+            assert json.loads(done.stdout)["manifest"]["counts"]["kept"] == 350
+        finally:
+            demo.send_signal(signal.SIGTERM)
+    assert demo.returncode == 143
+
+
+def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path):
+    """A pipe gets only results; an error is one line with a way out, and its exit code."""
+    done = subprocess.run(_command("export"), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "amoot-etl: no token: set AMOOT_TOKEN or --token-file\n"
+    done = subprocess.run(_command("exprot"), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "did you mean export?" in done.stderr
