@@ -49,6 +49,7 @@ _COMMANDS: Final = {
     "generations": "List the kept generations.",
     "rollback": "Make an earlier generation current again.",
     "schema": "Show the tables and their columns.",
+    "report": "Write one HTML page about the published set.",
     "demo": "Serve the embedded portal.",
 }
 
@@ -115,20 +116,20 @@ def main() -> NoReturn:
         error.show()
         sys.exit(_USAGE)
     except errors.AmootError as error:
-        _say(str(error))
+        _say(str(error), _code_of(error))
         sys.exit(_code_of(error))
     except (KeyboardInterrupt, click.Abort):
-        _say("interrupted; nothing was changed")
+        _say("interrupted; nothing was changed", 130)
         sys.exit(130)
     except _Terminated:
-        _say("terminated; nothing was changed")
+        _say("terminated; nothing was changed", 143)
         sys.exit(143)
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing may be flushed into the closed pipe at exit.
         sys.stdout = None
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - a bug of ours, told in one line
-        _say(_bug(error))
+        _say(_bug(error), _BUG)
         sys.exit(_BUG)
     sys.exit(outcome if isinstance(outcome, int) else 0)
 
@@ -140,8 +141,10 @@ def _code_of(error: errors.AmootError) -> int:
     return _BUG
 
 
-def _say(line: str) -> None:
-    click.echo(f"amoot-etl: {line}", err=True)
+def _say(line: str, code: int) -> None:
+    from amoot_etl.cli._display import tell_failure  # noqa: PLC0415 - only a failure needs it
+
+    tell_failure(line, code)
 
 
 def _bug(error: Exception) -> str:

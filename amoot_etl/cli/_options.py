@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from amoot_etl.settings import Settings, load, token_from
+from amoot_etl.cli._display import log_to_stderr
+from amoot_etl.settings import Settings, Settled, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["as_json", "out_option", "portal_options", "settings_of", "show_json", "show_table"]
+__all__ = ["as_json", "out_option", "portal_options", "settings_of", "settled_of", "show_json", "show_table"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -36,7 +35,7 @@ def portal_options(function: _F) -> _F:
         click.option(
             "--token-file",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="A file that holds the token (else AMOOT_TOKEN).",
+            help="A file that holds the token (AMOOT_TOKEN_FILE; else AMOOT_TOKEN).",
         ),
         click.option("--retries", type=int, metavar="N", help="Tries after the first (AMOOT_RETRIES; 5)."),
         click.option(
@@ -51,7 +50,24 @@ def portal_options(function: _F) -> _F:
         click.option(
             "--concurrency", type=int, metavar="N", help="Requests at a time (AMOOT_CONCURRENCY; 4)."
         ),
-        click.option("--max-rps", type=float, metavar="N", help="Requests a second, at most."),
+        click.option(
+            "--max-rps", type=float, metavar="N", help="Requests a second, at most (AMOOT_MAX_RPS; no limit)."
+        ),
+        click.option(
+            "--deadline",
+            metavar="TIME",
+            help="Give up if the portal has not told everything by then: 90m, 2h (AMOOT_DEADLINE; no limit).",
+        ),
+        click.option(
+            "--max-body",
+            metavar="SIZE",
+            help="Refuse a larger answer: 500MB, 2GB (AMOOT_MAX_BODY; no limit).",
+        ),
+        click.option(
+            "--account",
+            metavar="NAME",
+            help="The account in the settings file that is meant (AMOOT_ACCOUNT).",
+        ),
         click.option(
             "--config",
             type=click.Path(dir_okay=False, path_type=Path),
@@ -59,21 +75,22 @@ def portal_options(function: _F) -> _F:
         ),
         click.option("-v", "--verbose", count=True, help="Say more on stderr; twice for everything."),
         click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."),
+        click.option("--log-json", is_flag=True, help="Say it in JSON, one object a line, for machines."),
     ]
     for option in reversed(options):
         function = option(function)
     return function
 
 
-def settings_of(
-    *, config: Path | None, token_file: Path | None, verbose: int, quiet: bool, **flags: Any
-) -> Settings:
+def settings_of(**given: Any) -> Settings:
     """Settle the settings of a command, and how much it says."""
-    level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
-    logging.basicConfig(level=level, format="amoot-etl: %(message)s", stream=sys.stderr)
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
-    token = token_from(token_file) if token_file else None
-    return load(config=config, token=token, **flags)
+    return settled_of(**given).settings
+
+
+def settled_of(*, verbose: int, quiet: bool, log_json: bool, **flags: Any) -> Settled:
+    """Settle the settings of a command as `settings_of` does, and keep where each came from."""
+    log_to_stderr(verbose=verbose, quiet=quiet, log_json=log_json)
+    return settle(**flags)
 
 
 def show_json(value: Any) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from amoot_etl.cli._display import Display
 from amoot_etl.cli._options import as_json, out_option, portal_options, settings_of, show_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from amoot_etl.pipeline.collect import Progress
     from amoot_etl.pipeline.export import ExportResult
 
 
@@ -91,7 +88,7 @@ def command(  # noqa: PLR0913 - each is a flag
         from amoot_etl.pipeline.export import export  # noqa: PLC0415 - the heavy part starts here
         from amoot_etl.pipeline.guard import MAX_SHRINK  # noqa: PLC0415
 
-        with _Bar(show=not quiet and sys.stderr.isatty()) as bar:
+        with Display(quiet=quiet, log_json=shared["log_json"]) as display:
             result = export(
                 settings,
                 formats=formats,
@@ -103,8 +100,8 @@ def command(  # noqa: PLR0913 - each is a flag
                 max_shrink=MAX_SHRINK if max_shrink is None else max_shrink,
                 wait=wait,
                 portal=portal,
-                watch=bar.watch,
-                on_retry=None if quiet else _tell_retry(bar),
+                watch=display.watch,
+                on_retry=display.retry,
             )
     if as_json:
         show_json(
@@ -112,58 +109,11 @@ def command(  # noqa: PLR0913 - each is a flag
         )
     else:
         _summarise(result)
-    for warning in result.warnings:
-        if not quiet:
-            click.echo(f"amoot-etl: warning: {warning}", err=True)
 
 
 def _names(given: tuple[str, ...]) -> tuple[str, ...] | None:
     """Give names from a repeated flag, each apart by commas; None where the flag was not given."""
     return tuple(name.strip() for text in given for name in text.split(",") if name.strip()) or None
-
-
-class _Bar:
-    """A progress bar on a terminal, nothing elsewhere."""
-
-    def __init__(self, *, show: bool) -> None:
-        self._bar: Any = None
-        self._show = show
-
-    def __enter__(self) -> Self:
-        if self._show:
-            from tqdm import tqdm  # noqa: PLC0415 - only a terminal needs it
-
-            self._bar = tqdm(unit=" contacts", unit_scale=True, leave=False, file=sys.stderr)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def watch(self, progress: Progress) -> None:
-        """Show how far the run has come."""
-        if self._bar is not None:
-            if progress.expected:
-                self._bar.total = max(progress.expected, progress.records)
-            self._bar.set_postfix_str(
-                f"{progress.listings_landed}/{progress.listings} listings, {progress.bytes / 1e6:,.0f} MB",
-                refresh=False,
-            )
-            self._bar.update(progress.records - self._bar.n)
-
-    def say(self, line: str) -> None:
-        """Print a line without tearing the bar."""
-        if self._bar is not None:
-            self._bar.write(line, file=sys.stderr)
-        else:
-            click.echo(line, err=True)
-
-
-def _tell_retry(bar: _Bar) -> Callable[[str, float, str], None]:
-    def tell(_method: str, seconds: float, reason: str) -> None:
-        bar.say(f"amoot-etl: {reason}; trying again in {seconds:.1f} s")
-
-    return tell
 
 
 def _summarise(result: ExportResult) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from amoot_etl.pipeline.collect import Collector, Progress
 from amoot_etl.pipeline.formats import check_formats
 from amoot_etl.pipeline.guard import MAX_SHRINK
 from amoot_etl.pipeline.run import DEMO_URL, Outcome, Run, Wish, fingerprint, now
+from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load
 from amoot_etl.transformers.custom import check_fields
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["DEMO_URL", "ExportResult", "export", "export_into", "fingerprint"]
+
+_log = logging.getLogger("amoot_etl.export")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,21 @@ def export(  # noqa: PLR0913 - each is a flag of the command
         client = stack.enter_context(Client(settings, on_retry=on_retry))
         stack.callback(client.cancel)
         run = Run(settings, output.new_run_id(), portal=portal, groups=groups, raw=raw, today=today)
+        stack.enter_context(run_log(output.log_folder(), run.run_id, "export", secrets=(settings.token,)))
         outcome = export_into(output, client, run, wish, compression=compression, watch=watch)
+        for warning in outcome.warnings:
+            _log.warning("%s", warning, extra={"event": "warning"})
+        _log.info(
+            "%s %d contacts",
+            "published" if outcome.published else "would publish",
+            outcome.manifest["counts"]["kept"],
+            extra={
+                "event": "done",
+                "published": outcome.published,
+                "seconds": round(time.monotonic() - started, 3),
+                **outcome.manifest["counts"],
+            },
+        )
         return ExportResult(
             run_id=run.run_id,
             folder=settings.out,
