@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from amoot_etl._version import __version__
+from amoot_etl.loaders.check import check_file
 from amoot_etl.loaders.contract import RunFacts
+from amoot_etl.loaders.generations import current_run, sound_current
 from amoot_etl.pipeline.diff import write_changes
 from amoot_etl.pipeline.formats import write_formats
 from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK, Candidate, contact_ids, guard, share_of_ids
@@ -25,10 +27,11 @@ if TYPE_CHECKING:
     from amoot_etl.loaders.contract import Written
     from amoot_etl.loaders.draft import Draft
     from amoot_etl.loaders.generations import Generation
+    from amoot_etl.loaders.publish import Output
     from amoot_etl.pipeline.collect import Collected
     from amoot_etl.settings import Settings
 
-__all__ = ["DEMO_URL", "Outcome", "Run", "Wish", "fingerprint", "now"]
+__all__ = ["DEMO_URL", "Outcome", "Run", "Wish", "fingerprint", "now", "sound_previous"]
 
 DEMO_URL: Final = "demo"
 """What the manifest of a set from the embedded portal names as its portal; anything may take its place."""
@@ -217,6 +220,26 @@ class Run:
             max_shrink=wish.max_shrink,
             accept_shrink=wish.accept_shrink,
         )
+
+
+def sound_previous(output: Output) -> tuple[Generation | None, list[str]]:
+    """Give the current set where it is whole, for a new one to be compared with; and a warning where it is not.
+
+    A damaged set is no good one: refusing to publish over it would leave its owner with nothing.
+    """
+    current = sound_current(output.folder)
+    if current is None:
+        damaged = ["the current set has lost its manifest"] if current_run(output.folder) else []
+    else:
+        parquet = [entry for entry in current.files if entry["format"] == "parquet"]
+        damaged = [
+            line
+            for entry in parquet
+            for line in check_file(current.path / entry["path"], entry, current.run_id)
+        ]
+    if damaged:
+        return None, [f"the current set is damaged and was compared with nothing: {damaged[0]}"]
+    return current, []
 
 
 def fingerprint(*, raw: bool, shape: Shape | None = None) -> str:

@@ -404,3 +404,18 @@ def test_landed_bodies_are_removed(settings_for):
     assert not list((result.folder / ".amoot").rglob("0*.json"))
     assert not [path for path in result.folder.rglob("*") if "listing" in path.name]
     assert DEMO_TOKEN not in (result.folder / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("harm", ["manifest", "contacts", "groups"])
+def test_damaged_set_can_be_replaced(settings_for, harm):
+    """A run over a set that lost a file, or half of one, publishes a whole one and says what it met."""
+    with Portal(AddressBook.invent(contacts=150)) as portal:
+        first = export(settings_for(portal))
+        if harm == "manifest":
+            (first.folder / ".amoot" / "current" / "manifest.json").unlink()
+        else:
+            path = (first.folder / f"{harm}.parquet").resolve()
+            path.write_bytes(path.read_bytes()[:100])
+        second = export(settings_for(portal))
+    assert any("damaged" in warning for warning in second.warnings)
+    assert verify(second.folder).problems == []
