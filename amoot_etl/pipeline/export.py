@@ -13,7 +13,7 @@ from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.collect import Collector, Progress
 from amoot_etl.pipeline.formats import check_formats
 from amoot_etl.pipeline.guard import MAX_SHRINK
-from amoot_etl.pipeline.run import DEMO_URL, Outcome, Run, Wish, fingerprint, now
+from amoot_etl.pipeline.run import DEMO_URL, Outcome, Run, Wish, fingerprint, now, sound_previous
 from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load
 from amoot_etl.transformers.custom import check_fields
@@ -158,7 +158,7 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
     Raises:
         AmootError: As `export`.
     """
-    previous = output.current()
+    previous, damage = sound_previous(output)
     with output.begin(run.run_id) as draft:
         collected = Collector(
             client,
@@ -174,4 +174,5 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
             info=run.info(),
             watch=watch,
         ).collect()
-        return run.publish(collected, previous, draft, wish)
+        outcome = run.publish(collected, previous, draft, wish)
+        return outcome._replace(warnings=[*damage, *outcome.warnings])
