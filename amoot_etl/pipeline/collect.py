@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import pyarrow as pa
+
     from amoot_etl.client import Client
     from amoot_etl.extractors.body import Raw
     from amoot_etl.loaders.contract import RunFacts, Written
@@ -112,6 +114,8 @@ class Collected:
     warnings: list[str] = field(default_factory=list)
     carried: int = 0
     """Contacts taken over from the set before, where not everything was asked for anew."""
+    rows: tuple[pa.Table, pa.Table] | None = None
+    """The old and the new rows of all contacts that may differ from the set before, where they are known."""
 
 
 class Collector:

@@ -24,13 +24,14 @@ from amoot_etl.pipeline.sink import SpoolSink
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from amoot_etl.client import Client
     from amoot_etl.extractors.body import Raw
+    from amoot_etl.shape import Shape
 
     Ids = npt.NDArray[np.int64]
 
@@ -48,7 +49,7 @@ class Learnt:
         folder: Where bodies land and clean rows wait; it exists.
         raw: Whether every field is wanted as received, too.
         today: The run's date in Tehran.
-        watch: Told of the records received so far, by each round.
+        shape: The tables as the user wants them.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Learnt:
         *,
         raw: bool,
         today: dt.date,
-        watch: Callable[[int], None] | None = None,
+        shape: Shape | None = None,
     ) -> None:
         self.ids: Ids = np.empty(0, np.int64)
         """Contacts of which there is a record, rising."""
@@ -73,7 +74,7 @@ class Learnt:
         self._folder = folder
         self._wants_raw = raw
         self._today = today
-        self._watch = watch
+        self._shape = shape
         self._rounds = 0
         self._rows: Ids = np.empty(0, np.int64)
         self._stores: dict[str, _Store] = {}
@@ -147,7 +148,7 @@ class Learnt:
             place = self._place()
             entry = _Entry(place, raw=self._wants_raw)
             sink = SpoolSink(entry, place, raw=self._wants_raw)
-            build = Build(listings, titles, sink, today=self._today, watch=self._watch)
+            build = Build(listings, titles, sink, today=self._today, shape=self._shape)
             try:
                 build.read()
                 if raws:

@@ -150,7 +150,7 @@ class Run:
             formats, draft.folder, collected.written, facts, options=options, tables=self.shape.tables
         )
         if previous and previous.manifest.get("scope") == self.scope:
-            written.append(write_changes(previous, draft, collected.finished_at))
+            written.append(write_changes(previous, draft, collected.finished_at, collected.rows))
         return Outcome(True, draft.publish(manifest, written).manifest, warnings)
 
     def options(self, formats: Sequence[str], previous: Generation | None) -> dict[str, dict[str, str]]:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amoot_etl.extractors.body import usable_ids
+from amoot_etl.loaders.arrow import decoded_type
 from amoot_etl.pipeline.tables import listing_name
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Splice"]
 
 _ROWS: Final = 1 << 17
+_FEW: Final = 50_000
+"""Contacts of which the old and the new rows may be held, to tell what changed without reading both sets again."""
 _OF_THE_WHOLE: Final = ("mobile_duplicate", "unknown_field")
 """Rules that only the whole set can tell: they are told anew."""
 _OF_LISTINGS: Final = ("duplicate_id", "record_unreadable")
@@ -72,6 +75,21 @@ class Splice:
         self._today = today
         self.carried = 0
         """Rows of contacts that were taken over from the old set."""
+        stirred = np.union1d(np.union1d(knowledge.gone, learnt.ids), regrouped)
+        self._stirred: Ids | None = stirred if len(stirred) <= _FEW else None
+        with pq.ParquetFile(previous.file("contacts")) as file:
+            fields = [pa.field(field.name, decoded_type(field.type)) for field in file.schema_arrow]
+        self._schema = pa.schema(fields)
+        self._before: list[pa.Table] = []
+        self._after: list[pa.Table] = []
+
+    @property
+    def rows(self) -> tuple[pa.Table, pa.Table] | None:
+        """The old and the new rows of every contact that may differ; None where that would be too many to hold."""
+        if self._stirred is None:
+            return None
+        nothing = self._schema.empty_table()
+        return pa.concat_tables([nothing, *self._before]), pa.concat_tables([nothing, *self._after])
 
     def write(self, tables: Tables) -> None:
         """Write contacts, `contacts_raw` where the old set has it, and all issues but those of the whole set."""
@@ -81,12 +99,17 @@ class Splice:
             seats = _Seats(ids, self._gone, self._learnt.ids)
             placed[seats.places] = True
             self.carried += seats.carried
-            tables.write(*self._contacts(batch, ids, seats))
+            self._hold(batch, self._before)
+            renewed, mobiles = self._contacts(batch, ids, seats)
+            self._hold(renewed, self._after)
+            tables.write(renewed, _no_issues(), None, mobiles)
         rest = self._learnt.in_order(np.flatnonzero(~placed))
         if len(rest):
             rows, mobiles = self._learnt.contacts(rest)
             titles = self._memberships.titles_of(rows.column("contact_id").to_numpy())
-            tables.write(_with(rows, "groups", titles), _no_issues(), None, mobiles)
+            rows = _with(rows, "groups", titles)
+            self._hold(rows, self._after)
+            tables.write(rows, _no_issues(), None, mobiles)
         if self._previous.entry("contacts_raw") is not None:
             self._write_raw(tables, rest)
         for issues in _batches(self._previous.file("issues")):
@@ -94,9 +117,7 @@ class Splice:
         for issues in self._learnt.issues():
             tables.write_issues(issues)
 
-    def _contacts(
-        self, batch: pa.Table, ids: Ids, seats: _Seats
-    ) -> tuple[pa.Table, pa.Table, None, npt.NDArray[np.int64]]:
+    def _contacts(self, batch: pa.Table, ids: Ids, seats: _Seats) -> tuple[pa.Table, npt.NDArray[np.int64]]:
         """Give a batch of the old set as it is now."""
         mobiles = _numbers(batch.column("mobile"))
         if seats.stirred:
@@ -111,7 +132,14 @@ class Splice:
             index = np.arange(len(ids))
             index[again] = len(ids) + np.arange(len(again))
             batch = _with(batch, "groups", _one(groups, titles).take(pa.array(index)))
-        return batch, _no_issues(), None, mobiles
+        return batch, mobiles
+
+    def _hold(self, rows: pa.Table, held: list[pa.Table]) -> None:
+        """Keep the rows of contacts that may differ."""
+        if self._stirred is not None:
+            ids = rows.column("contact_id").to_numpy()
+            kept = rows.filter(pa.array(np.isin(ids, self._stirred))).select(self._schema.names)
+            held.append(kept.cast(self._schema))
 
     def _write_raw(self, tables: Tables, rest: npt.NDArray[np.int64]) -> None:
         for batch in _batches(self._previous.file("contacts_raw")):

@@ -4,46 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import logging
 import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-import numpy as np
 import pyarrow.parquet as pq
 
 from amoot_etl.client import Client
-from amoot_etl.errors import AmootError, OutputError, SettingsError
-from amoot_etl.extractors.contacts import ALL, NO_LABEL
-from amoot_etl.loaders.parquet import ParquetTarget
+from amoot_etl.errors import AmootError, OutputError
 from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.catchup import CatchUp, InFull
-from amoot_etl.pipeline.collect import Collected, Proof
 from amoot_etl.pipeline.export import ExportResult, export_into
+from amoot_etl.pipeline.formats import check_formats
 from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK, Candidate, objections
-from amoot_etl.pipeline.held import NEEDED, all_listed_since, listed_at, read_held
+from amoot_etl.pipeline.held import NEEDED, all_listed_since, read_held
 from amoot_etl.pipeline.learnt import Learnt
-from amoot_etl.pipeline.memberships import Memberships
-from amoot_etl.pipeline.run import Run, Wish, now
-from amoot_etl.pipeline.sink import Tables
-from amoot_etl.pipeline.splice import Splice
-from amoot_etl.pipeline.tables import GroupFacts, late_issues, write_beside
-from amoot_etl.schema import TABLES
+from amoot_etl.pipeline.renew import Renewal, compression_of, warnings_of
+from amoot_etl.pipeline.run import Run, Wish, now, sound_previous
+from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load
+from amoot_etl.transformers.custom import check_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
-
-    from amoot_etl.loaders.draft import Draft
     from amoot_etl.loaders.generations import Generation
     from amoot_etl.pipeline.collect import Progress
-    from amoot_etl.pipeline.expect import Knowledge
 
 __all__ = ["FULL_EVERY", "LAST_CHECK", "SyncResult", "sync"]
+
+_log = logging.getLogger("amoot_etl.sync")
 
 FULL_EVERY: Final = dt.timedelta(days=7)
 """How old the last full listing may be: what counts cannot show is caught after so long at the latest."""
@@ -72,6 +66,7 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
     *,
     full: bool = False,
     full_every: dt.timedelta | None = FULL_EVERY,
+    formats: Sequence[str] = (),
     accept_shrink: bool = False,
     max_shrink: float = MAX_SHRINK,
     wait: float | None = None,
@@ -89,6 +84,7 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
         settings: Where the portal is, the token, the output folder; without it what `load` finds.
         full: List everything anew.
         full_every: List everything anew when that was last done so long ago; None never.
+        formats: Formats beside Parquet, from now on; what the current set holds goes on being written.
         accept_shrink: Publish even what would otherwise be refused, for once.
         max_shrink: The share of contacts that may be gone before that is refused.
         wait: Seconds to wait for another run that holds the folder; None not at all.
@@ -120,15 +116,17 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
     """
     started = time.monotonic()
     settings = settings or load()
-    if not settings.token:
-        raise SettingsError("no token: set AMOOT_TOKEN or --token-file", subject="token")
+    settings.need_token()
+    check_formats(formats)
+    check_fields(settings.mapping)
     output = Output(settings.out)
-    wish = Wish(accept_shrink=accept_shrink, max_shrink=max_shrink)
+    wish = Wish(formats=formats, accept_shrink=accept_shrink, max_shrink=max_shrink)
     with ExitStack() as stack:
         stack.enter_context(output.lock(wait, "sync"))
         client = stack.enter_context(Client(settings, on_retry=on_retry))
         stack.callback(client.cancel)
         work = _Work(output, client, wish, portal=portal, today=today, watch=watch)
+        stack.enter_context(run_log(output.log_folder(), work.run_id, "sync", secrets=(settings.token,)))
         try:
             done = work.run(full=full, full_every=full_every)
         except AmootError as error:
@@ -148,6 +146,14 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
             requests=done.requests,
         )
         output.write_note(LAST_CHECK, _note(result))
+        for warning in result.warnings:
+            _log.warning("%s", warning, extra={"event": "warning"})
+        _log.info(
+            "%s%s",
+            result.outcome,
+            f": {result.why}" if result.why else "",
+            extra={"event": "done", "outcome": result.outcome, "requests": result.requests},
+        )
         return result
 
 
@@ -178,13 +184,13 @@ class _Work:
         self._portal = portal
         self._today = today
         self._watch = watch
-        self._run_id = output.new_run_id()
+        self.run_id = output.new_run_id()
 
     def run(self, *, full: bool, full_every: dt.timedelta | None) -> _Done:
         """Sync, or export where that is better."""
-        previous = self._output.current()
+        previous, damage = sound_previous(self._output)
         run = self._new_run("sync", previous)
-        why = _why_in_full(previous, run, full=full, full_every=full_every)
+        why = damage[0] if damage else _why_in_full(previous, run, full=full, full_every=full_every)
         if previous and not why:
             landing = self._output.landing(run.run_id) / "sync"
             landing.mkdir(mode=0o700)
@@ -194,7 +200,7 @@ class _Work:
                 why = turn.why
             shutil.rmtree(landing)
         run = self._new_run("export", previous)
-        compression = _compression(previous) if previous else "zstd"
+        compression = compression_of(previous) if previous else "zstd"
         outcome = export_into(
             self._output, self._client, run, self._wish, compression=compression, watch=self._watch
         )
@@ -203,121 +209,20 @@ class _Work:
     def _new_run(self, mode: Literal["export", "sync"], previous: Generation | None) -> Run:
         raw = previous is not None and previous.entry("contacts_raw") is not None
         settings = self._client.settings
-        return Run(settings, self._run_id, mode=mode, portal=self._portal, raw=raw, today=self._today)
+        return Run(settings, self.run_id, mode=mode, portal=self._portal, raw=raw, today=self._today)
 
     def _sync(self, run: Run, previous: Generation, landing: Path) -> _Done:
         held = read_held(previous, today=run.today)
-        learnt = Learnt(self._client, landing, raw=run.raw, today=run.today)
+        learnt = Learnt(self._client, landing, raw=run.raw, today=run.today, shape=run.shape)
         asking = CatchUp(self._client, held, learnt, landing, today=run.today)
-        changed = asking.run()
+        changed = asking.run() or bool(set(self._wish.formats) - {"parquet", *previous.formats()})
         requests = dict(asking.requests)
         if not changed:
-            return _Done("unchanged", previous.manifest, _warnings(asking), "", requests)
+            return _Done("unchanged", previous.manifest, warnings_of(asking), "", requests)
         with self._output.begin(run.run_id) as draft:
-            collected = _Laying(run, previous, asking, draft).collect()
+            collected = Renewal(run, previous, asking, draft).collect()
             outcome = run.publish(collected, previous, draft, self._wish)
         return _Done("synced", outcome.manifest, outcome.warnings, "", requests)
-
-
-class _Laying:
-    """Makes the new set of the old one and of what was learnt."""
-
-    def __init__(self, run: Run, previous: Generation, asking: CatchUp, draft: Draft) -> None:
-        self._run = run
-        self._previous = previous
-        self._asking = asking
-        self._draft = draft
-        self._known = asking.knowledge
-
-    def collect(self) -> Collected:
-        """Write the tables, and tell what is known of them."""
-        known, asking, run = self._known, self._asking, self._run
-        titles = asking.titles()
-        memberships = Memberships(titles)
-        for group_id in titles:
-            memberships.add(group_id, known.members.get(group_id, np.empty(0, np.int64)))
-        facts = [self._facts(group_id) for group_id in titles]
-        tallies = [_Tally(group_id, one.unreadable, one.repeated) for group_id, one in known.listed.items()]
-        read = _Read(tallies, asking.learnt.loose_unreadable, memberships)
-        splice = Splice(
-            self._previous, asking.learnt, known, memberships, _regrouped(known, titles), today=run.today
-        )
-        finished_at = now()
-        target_of = ParquetTarget(
-            self._draft.folder, run.facts(finished_at), compression=_compression(self._previous)
-        )
-        with target_of as target:
-            tables = Tables(target, raw=run.raw)
-            splice.write(tables)
-            tables.close_contacts()
-            for chunk in late_issues(tables, read, self._draft.folder / "contacts.parquet"):
-                tables.write_issues(chunk)
-            tables.issues.close()
-            counts = {"contacts": tables.contacts_written, "groups": len(facts)}
-            info = {**run.info(), "finished_at": finished_at, **counts}
-            write_beside(target, facts, read, {name: info[name] for name in TABLES["export_info"].names})
-        unreadable = sum(len(one.unreadable) for one in known.listed.values())
-        return Collected(
-            written=target.written,
-            groups=facts,
-            proof=_proof(asking),
-            finished_at=finished_at,
-            received=asking.learnt.received,
-            contacts=tables.contacts_written,
-            unreadable=unreadable + len(asking.learnt.loose_unreadable),
-            rules=tables.rules,
-            listings=[self._line(group_id) for group_id in (*titles, asking.no_label)],
-            unlisted_groups=tuple(
-                fact.group.group_id
-                for fact in facts
-                if (one := known.listed.get(fact.group.group_id))
-                and fact.group.contacts_count
-                and not one.received
-            ),
-            warnings=[*_warnings(asking), *(_unlike(fact) for fact in facts if not fact.reconciled)],
-            carried=splice.carried,
-        )
-
-    def _facts(self, group_id: int) -> GroupFacts:
-        group = next(group for group in self._asking.groups if group.group_id == group_id)
-        title = self._asking.titles()[group_id]
-        return GroupFacts(group, title, *self._known.counts(group_id), self._known.reconciled(group))
-
-    def _line(self, group_id: int) -> dict[str, Any]:
-        """Give the manifest's line of a listing: read in this run, or inferred."""
-        one = self._known.listed.get(group_id)
-        moved = {"moved": True} if group_id in self._asking.moved else {}
-        if one is not None:
-            return {
-                "group_id": group_id,
-                "received": one.received,
-                "distinct": len(one.ids),
-                "active": one.active,
-                "unreadable": len(one.unreadable),
-                "how": "listed",
-                **moved,
-            }
-        line = {"group_id": group_id, "how": "inferred"}
-        if group_id not in (NO_LABEL, ALL):
-            line["distinct"], line["active"] = self._known.counts(group_id)
-        before = self._asking.held.listings.get(group_id)
-        return {**line, "listed_at": listed_at(before) if before else None, **moved}
-
-
-class _Tally(NamedTuple):
-    """What a listing's issues need to know of it."""
-
-    group_id: int
-    unreadable: list[str]
-    repeated: dict[int, int]
-
-
-class _Read(NamedTuple):
-    """What was read, as the tables beside contacts want it."""
-
-    tallies: list[_Tally]
-    loose_unreadable: list[str]
-    memberships: Memberships
 
 
 def _why_in_full(  # noqa: PLR0911 - each a reason
@@ -350,54 +255,6 @@ def _why_in_full(  # noqa: PLR0911 - each a reason
 
 def _names(generation: Generation, table: str) -> set[str]:
     return set(pq.read_schema(generation.file(table)).names)
-
-
-def _compression(generation: Generation) -> str:
-    """Give the compression of a set's files, to go on with it."""
-    meta = pq.read_metadata(generation.file("calendar"))
-    return "snappy" if meta.row_group(0).column(0).compression == "SNAPPY" else "zstd"
-
-
-def _regrouped(known: Knowledge, titles: Mapping[int, str | None]) -> npt.NDArray[np.int64]:
-    """Give the contacts whose groups, or the titles of them, are not what they were."""
-    nobody = np.empty(0, np.int64)
-    touched = [nobody]
-    for group_id in {*known.held.members, *known.members}:
-        old = known.held.members.get(group_id, nobody)
-        new = known.members.get(group_id, nobody)
-        before = known.held.groups.get(group_id)
-        if before is None or before.title != titles.get(group_id):
-            touched.append(np.union1d(old, new))
-        elif new is not old:
-            touched.append(np.setxor1d(old, new, assume_unique=True))
-    return np.unique(np.concatenate(touched))
-
-
-def _proof(asking: CatchUp) -> Proof:
-    proof = Proof(fetched=asking.fetched, unsettled=asking.unsettled)
-    proof.unmentioned, proof.unexplained = asking.unmentioned, asking.unexplained
-    proof.judge()
-    return proof
-
-
-def _warnings(asking: CatchUp) -> list[str]:
-    """Give what the reader should know of how sure the result is."""
-    warnings = []
-    if asking.unmentioned:
-        warnings.append(
-            f"the portal's list of changes does not mention {asking.unmentioned} of the contacts: of them, "
-            "only what counts and listings show is known"
-        )
-    if asking.unsettled:
-        warnings.append(f"{asking.unsettled} contacts changed and were not answered: the next sync goes on")
-    return warnings
-
-
-def _unlike(fact: GroupFacts) -> str:
-    group = fact.group
-    return (
-        f"group {group.group_id}: the portal counts {group.contacts_count} contacts, we hold {fact.exported}"
-    )
 
 
 def _note(result: SyncResult) -> dict[str, Any]:

@@ -1,0 +1,189 @@
+"""Make the new set: the old one, with what a sync has learnt laid in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from amoot_etl.extractors.contacts import ALL, NO_LABEL
+from amoot_etl.loaders.parquet import ParquetTarget
+from amoot_etl.pipeline.collect import Collected, Proof
+from amoot_etl.pipeline.held import listed_at
+from amoot_etl.pipeline.memberships import Memberships
+from amoot_etl.pipeline.run import now
+from amoot_etl.pipeline.sink import Tables
+from amoot_etl.pipeline.splice import Splice
+from amoot_etl.pipeline.tables import GroupFacts, late_issues, write_beside
+from amoot_etl.schema import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from amoot_etl.loaders.draft import Draft
+    from amoot_etl.loaders.generations import Generation
+    from amoot_etl.pipeline.catchup import CatchUp
+    from amoot_etl.pipeline.expect import Knowledge
+    from amoot_etl.pipeline.run import Run
+
+__all__ = ["Renewal", "compression_of", "warnings_of"]
+
+
+class Renewal:
+    """Makes the new set of the old one and of what was learnt.
+
+    Args:
+        run: The run.
+        previous: The old set.
+        asking: What was asked, and what came of it.
+        draft: Where the new set is written.
+    """
+
+    def __init__(self, run: Run, previous: Generation, asking: CatchUp, draft: Draft) -> None:
+        self._run = run
+        self._previous = previous
+        self._asking = asking
+        self._draft = draft
+        self._known = asking.knowledge
+
+    def collect(self) -> Collected:
+        """Write the tables, and tell what is known of them."""
+        known, asking, run = self._known, self._asking, self._run
+        titles = asking.titles()
+        memberships = Memberships(titles)
+        for group_id in titles:
+            memberships.add(group_id, known.members.get(group_id, np.empty(0, np.int64)))
+        facts = [self._facts(group_id) for group_id in titles]
+        tallies = [_Tally(group_id, one.unreadable, one.repeated) for group_id, one in known.listed.items()]
+        read = _Read(tallies, asking.learnt.loose_unreadable, memberships)
+        splice = Splice(
+            self._previous, asking.learnt, known, memberships, _regrouped(known, titles), today=run.today
+        )
+        finished_at = now()
+        target_of = ParquetTarget(
+            self._draft.folder, run.facts(finished_at), compression=compression_of(self._previous)
+        )
+        with target_of as target:
+            tables = Tables(target, raw=run.raw, shape=run.shape)
+            splice.write(tables)
+            tables.close_contacts()
+            for chunk in late_issues(tables, read, self._draft.folder / "contacts.parquet"):
+                tables.write_issues(chunk)
+            tables.issues.close()
+            counts = {"contacts": tables.contacts_written, "groups": len(facts)}
+            info = {**run.info(), "finished_at": finished_at, **counts}
+            write_beside(target, facts, read, {name: info[name] for name in TABLES["export_info"].names})
+        unreadable = sum(len(one.unreadable) for one in known.listed.values())
+        return Collected(
+            written=target.written,
+            groups=facts,
+            proof=_proof(asking),
+            finished_at=finished_at,
+            received=asking.learnt.received,
+            contacts=tables.contacts_written,
+            unreadable=unreadable + len(asking.learnt.loose_unreadable),
+            rules=tables.rules,
+            listings=[self._line(group_id) for group_id in (*titles, asking.no_label)],
+            unlisted_groups=tuple(
+                fact.group.group_id
+                for fact in facts
+                if (one := known.listed.get(fact.group.group_id))
+                and fact.group.contacts_count
+                and not one.received
+            ),
+            warnings=[*warnings_of(asking), *(_unlike(fact) for fact in facts if not fact.reconciled)],
+            carried=splice.carried,
+            rows=splice.rows,
+        )
+
+    def _facts(self, group_id: int) -> GroupFacts:
+        group = next(group for group in self._asking.groups if group.group_id == group_id)
+        title = self._asking.titles()[group_id]
+        return GroupFacts(group, title, *self._known.counts(group_id), self._known.reconciled(group))
+
+    def _line(self, group_id: int) -> dict[str, Any]:
+        """Give the manifest's line of a listing: read in this run, or inferred."""
+        one = self._known.listed.get(group_id)
+        moved = {"moved": True} if group_id in self._asking.moved else {}
+        if one is not None:
+            return {
+                "group_id": group_id,
+                "received": one.received,
+                "distinct": len(one.ids),
+                "active": one.active,
+                "unreadable": len(one.unreadable),
+                "how": "listed",
+                **moved,
+            }
+        line = {"group_id": group_id, "how": "inferred"}
+        if group_id not in (NO_LABEL, ALL):
+            line["distinct"], line["active"] = self._known.counts(group_id)
+        before = self._asking.held.listings.get(group_id)
+        return {**line, "listed_at": listed_at(before) if before else None, **moved}
+
+
+class _Tally(NamedTuple):
+    """What a listing's issues need to know of it."""
+
+    group_id: int
+    unreadable: list[str]
+    repeated: dict[int, int]
+
+
+class _Read(NamedTuple):
+    """What was read, as the tables beside contacts want it."""
+
+    tallies: list[_Tally]
+    loose_unreadable: list[str]
+    memberships: Memberships
+
+
+def compression_of(generation: Generation) -> str:
+    """Give the compression of a set's files, to go on with it."""
+    meta = pq.read_metadata(generation.file("calendar"))
+    return "snappy" if meta.row_group(0).column(0).compression == "SNAPPY" else "zstd"
+
+
+def warnings_of(asking: CatchUp) -> list[str]:
+    """Give what the reader should know of how sure the result is."""
+    warnings = []
+    if asking.unmentioned:
+        warnings.append(
+            f"the portal's list of changes does not mention {asking.unmentioned} of the contacts: of them, "
+            "only what counts and listings show is known"
+        )
+    if asking.unsettled:
+        warnings.append(f"{asking.unsettled} contacts changed and were not answered: the next sync goes on")
+    return warnings
+
+
+def _regrouped(known: Knowledge, titles: Mapping[int, str | None]) -> npt.NDArray[np.int64]:
+    """Give the contacts whose groups, or the titles of them, are not what they were."""
+    nobody = np.empty(0, np.int64)
+    touched = [nobody]
+    for group_id in {*known.held.members, *known.members}:
+        old = known.held.members.get(group_id, nobody)
+        new = known.members.get(group_id, nobody)
+        before = known.held.groups.get(group_id)
+        if before is None or before.title != titles.get(group_id):
+            touched.append(np.union1d(old, new))
+        elif new is not old:
+            touched.append(np.setxor1d(old, new, assume_unique=True))
+    return np.unique(np.concatenate(touched))
+
+
+def _proof(asking: CatchUp) -> Proof:
+    proof = Proof(fetched=asking.fetched, unsettled=asking.unsettled)
+    proof.unmentioned, proof.unexplained = asking.unmentioned, asking.unexplained
+    proof.judge()
+    return proof
+
+
+def _unlike(fact: GroupFacts) -> str:
+    group = fact.group
+    return (
+        f"group {group.group_id}: the portal counts {group.contacts_count} contacts, we hold {fact.exported}"
+    )
