@@ -20,7 +20,7 @@ from amoot_etl.cli._frameless import keep_pandas_out
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["EXIT_CODES", "amoot_etl", "main"]
+__all__ = ["EXIT_CODES", "amoot_etl", "exit_code_of", "main"]
 
 EXIT_CODES: Final[dict[type[errors.AmootError], int]] = {
     errors.SettingsError: 2,
@@ -49,6 +49,8 @@ _COMMANDS: Final = {
     "generations": "List the kept generations.",
     "rollback": "Make an earlier generation current again.",
     "schema": "Show the tables and their columns.",
+    "doctor": "Look at everything that a run needs.",
+    "init": "Write a commented amoot.toml.",
     "report": "Write one HTML page about the published set.",
     "demo": "Serve the embedded portal.",
 }
@@ -116,8 +118,9 @@ def main() -> NoReturn:
         error.show()
         sys.exit(_USAGE)
     except errors.AmootError as error:
-        _say(str(error), _code_of(error))
-        sys.exit(_code_of(error))
+        code = exit_code_of(type(error))
+        _say(str(error), code)
+        sys.exit(code)
     except (KeyboardInterrupt, click.Abort):
         _say("interrupted; nothing was changed", 130)
         sys.exit(130)
@@ -134,11 +137,13 @@ def main() -> NoReturn:
     sys.exit(outcome if isinstance(outcome, int) else 0)
 
 
-def _code_of(error: errors.AmootError) -> int:
-    for kind in type(error).__mro__:
-        if kind in EXIT_CODES:
-            return EXIT_CODES[kind]
-    return _BUG
+def exit_code_of(kind: type[errors.AmootError]) -> int:
+    """Give the exit code of a class of error.
+
+    >>> exit_code_of(errors.NotFound), exit_code_of(errors.OutputLocked)
+    (5, 7)
+    """
+    return next((EXIT_CODES[each] for each in kind.__mro__ if each in EXIT_CODES), _BUG)
 
 
 def _say(line: str, code: int) -> None:

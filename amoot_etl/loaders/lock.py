@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["hold_lock", "lock_holder"]
+__all__ = ["hold_lock", "is_locked", "lock_holder"]
 
 
 def lock_holder(home: Path) -> dict[str, Any] | None:
@@ -29,6 +29,22 @@ def lock_holder(home: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return note if isinstance(note, dict) else None
+
+
+def is_locked(home: Path) -> bool:
+    """Say whether a run holds the folder right now; nothing is changed."""
+    if not (home / "lock").exists():
+        return False
+    lock = FileLock(home / "lock", mode=0o600, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:
+        # Not ours to lock; whoever cannot write here cannot run here either.
+        return False
+    lock.release()
+    return False
 
 
 @contextlib.contextmanager
