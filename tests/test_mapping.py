@@ -6,7 +6,7 @@ import re
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amoot_etl.errors import SettingsError
@@ -155,6 +155,7 @@ def test_a_wrong_mapping_names_its_line_and_the_nearest_right_word(settings_of, 
     assert caught.value.subject
 
 
+@settings(deadline=None)
 @given(st.sampled_from(CUSTOM_COLUMNS), st.text(max_size=12))
 def test_any_name_is_taken_as_it_is_or_refused(column, name):
     """Whatever is written as a name, the column has that name or there is a SettingsError."""
@@ -195,8 +196,8 @@ def test_the_shape_tells_what_makes_the_tables_look_so(settings_of):
 def test_flags_replace_what_the_file_says_of_columns(settings_of, tmp_path):
     """A flag beats the file, and speaks of columns by the names that the file's mapping gives."""
     settings_of('columns = ["mobile"]\n' + WHOLE)
-    settings = load(config=tmp_path / "amoot.toml", environ={}, columns=("level",))
-    assert settings.shape.tables["contacts"].names == ("contact_id", "level")
+    chosen = load(config=tmp_path / "amoot.toml", environ={}, columns=("level",))
+    assert chosen.shape.tables["contacts"].names == ("contact_id", "level")
     with pytest.raises(SettingsError, match="the mapping calls it level"):
         load(config=tmp_path / "amoot.toml", environ={}, columns=("custom_text_2",))
 
