@@ -41,6 +41,7 @@ _USAGE: Final = 2
 
 _COMMANDS: Final = {
     "export": "Pull the whole address book and publish it.",
+    "sync": "Bring the published set up to date.",
     "groups": "Show the portal's groups.",
     "contact": "Show one contact, clean and raw.",
     "verify": "Check the published set.",

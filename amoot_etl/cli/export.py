@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from amoot_etl.cli._display import Display
 from amoot_etl.cli._options import as_json, out_option, portal_options, settings_of, show_json
-
-if TYPE_CHECKING:
-    from amoot_etl.pipeline.export import ExportResult
+from amoot_etl.cli._summary import summarise
 
 
 @click.command()
@@ -108,40 +106,9 @@ def command(  # noqa: PLR0913 - each is a flag
             {"published": result.published, "seconds": round(result.seconds, 3), "manifest": result.manifest}
         )
     else:
-        _summarise(result)
+        summarise(result)
 
 
 def _names(given: tuple[str, ...]) -> tuple[str, ...] | None:
     """Give names from a repeated flag, each apart by commas; None where the flag was not given."""
     return tuple(name.strip() for text in given for name in text.split(",") if name.strip()) or None
-
-
-def _summarise(result: ExportResult) -> None:
-    """Print what a person wants to know after a run."""
-    manifest = result.manifest
-    counts = manifest["counts"]
-    proof = manifest["reconciliation"]["updates"]
-    groups = [line for line in manifest["reconciliation"]["groups"] if "contacts_count" in line]
-    agreed = sum(line["reconciled"] for line in groups)
-    size = sum({file["path"]: file["bytes"] for file in manifest["files"]}.values())
-    lines = [
-        ("contacts", f"{counts['kept']:,} ({counts['added']:,} added, {counts['removed']:,} removed)"),
-        (
-            "received",
-            f"{counts['received']:,} records ({counts['repeated']:,} repeated, {counts['unreadable']:,} unreadable)",
-        ),
-        ("groups", f"{len(groups)}, {agreed} reconciled with the portal's counts"),
-        ("complete", proof["state"] if proof["state"] == "proved" else f"not proved: {proof['why']}"),
-        ("issues", f"{sum(manifest['issues'].values()):,}"),
-        *((f"  {rule}", f"{count:,}") for rule, count in manifest["issues"].items()),
-        ("seconds", f"{result.seconds:.1f}"),
-    ]
-    for name, text in lines:
-        click.echo(f"{name:<28} {text}")
-    if result.published:
-        files = len({file["path"] for file in manifest["files"]})
-        click.echo(
-            f"Published {files} files, {size / 1e6:.1f} MB: look at {result.folder / 'contacts.parquet'}"
-        )
-    else:
-        click.echo("A dry run: nothing was published")

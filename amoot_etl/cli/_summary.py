@@ -1,0 +1,46 @@
+"""What a person wants to know after a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from amoot_etl.pipeline.export import ExportResult
+
+__all__ = ["summarise"]
+
+
+def summarise(result: ExportResult) -> None:
+    """Print what a run collected, and where it is."""
+    manifest = result.manifest
+    counts = manifest["counts"]
+    proof = manifest["reconciliation"]["updates"]
+    groups = [line for line in manifest["reconciliation"]["groups"] if "contacts_count" in line]
+    agreed = sum(line["reconciled"] for line in groups)
+    size = sum({file["path"]: file["bytes"] for file in manifest["files"]}.values())
+    lines = [
+        ("contacts", f"{counts['kept']:,} ({counts['added']:,} added, {counts['removed']:,} removed)"),
+        (
+            "received",
+            f"{counts['received']:,} records ({counts['repeated']:,} repeated, {counts['unreadable']:,} unreadable)",
+        ),
+        ("groups", f"{len(groups)}, {agreed} reconciled with the portal's counts"),
+        ("complete", proof["state"] if proof["state"] == "proved" else f"not proved: {proof['why']}"),
+        ("issues", f"{sum(manifest['issues'].values()):,}"),
+        *((f"  {rule}", f"{count:,}") for rule, count in manifest["issues"].items()),
+        ("seconds", f"{result.seconds:.1f}"),
+    ]
+    if "carried" in counts:
+        taken_over = f"{counts['carried']:,} contacts as they were"
+        lines.insert(2, ("taken over", taken_over))
+    for name, text in lines:
+        click.echo(f"{name:<28} {text}")
+    if result.published:
+        files = len({file["path"] for file in manifest["files"]})
+        click.echo(
+            f"Published {files} files, {size / 1e6:.1f} MB: look at {result.folder / 'contacts.parquet'}"
+        )
+    else:
+        click.echo("A dry run: nothing was published")

@@ -1,0 +1,101 @@
+"""`amoot-etl sync`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any, Final
+
+import click
+
+from amoot_etl.cli._display import Display
+from amoot_etl.cli._options import as_json, out_option, portal_options, settings_of, show_json
+from amoot_etl.cli._summary import summarise
+
+_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def _age(_context: click.Context, _option: click.Parameter, value: str | None) -> dt.timedelta | None:
+    """Read a span of time: `12h`, `7d`, or `never`; None where it was not given."""
+    if value is None:
+        return None
+    if value == "never":
+        return dt.timedelta.max
+    match = re.fullmatch(r"([0-9]{1,6})([mhdw])", value.strip().lower())
+    if match is None:
+        raise click.BadParameter(f"{value} is no age: give 12h, 7d, 2w, or never")
+    return dt.timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+@click.command()
+@out_option
+@click.option("--full", is_flag=True, help="List everything anew, whatever that costs.")
+@click.option(
+    "--full-every",
+    callback=_age,
+    metavar="AGE",
+    help="List everything anew when that was last done so long ago: 12h, 7d, never (7d).",
+)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="csv|xlsx",
+    help="A format beside Parquet, from now on (repeat).",
+)
+@click.option("--accept-shrink", is_flag=True, help="Publish what would otherwise be refused, for once.")
+@click.option(
+    "--max-shrink",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Share of contacts that may be gone (0.2).",
+)
+@click.option("--wait", type=float, metavar="SECONDS", help="Wait for another run that holds the folder.")
+@as_json
+@portal_options
+def command(  # noqa: PLR0913 - each is a flag
+    full_every: dt.timedelta | None,
+    formats: tuple[str, ...],
+    wait: float | None,
+    max_shrink: float | None,
+    *,
+    full: bool,
+    accept_shrink: bool,
+    as_json: bool,
+    **shared: Any,
+) -> None:
+    """Bring the published set up to date for the price of the change.
+
+    Two requests tell whether anything changed; what did is asked for, or listed where that is cheaper. Without a
+    published set, or where one cannot be gone on with, everything is exported.
+    """
+    settings = settings_of(**shared)
+    from amoot_etl.pipeline.guard import MAX_SHRINK  # noqa: PLC0415 - the heavy part starts here
+    from amoot_etl.pipeline.sync import FULL_EVERY, sync  # noqa: PLC0415
+
+    with Display(quiet=shared["quiet"], log_json=shared["log_json"]) as display:
+        result = sync(
+            settings,
+            full=full,
+            full_every=FULL_EVERY if full_every is None else full_every,
+            formats=formats,
+            accept_shrink=accept_shrink,
+            max_shrink=MAX_SHRINK if max_shrink is None else max_shrink,
+            wait=wait,
+            watch=display.watch,
+            on_retry=display.retry,
+        )
+    if as_json:
+        told = {"outcome": result.outcome, "why": result.why, "requests": result.requests}
+        seconds = round(result.seconds, 3)
+        show_json({**told, "published": result.published, "seconds": seconds, "manifest": result.manifest})
+        return
+    asked = ", ".join(f"{count} {method}" for method, count in result.requests.items())
+    if result.outcome == "unchanged":
+        click.echo(f"nothing changed ({asked}; {result.seconds:.1f} s)")
+        return
+    if result.outcome == "exported":
+        click.echo(f"everything was listed anew: {result.why}")
+    else:
+        click.echo(f"{'requests':<28} {asked}")
+    summarise(result)
