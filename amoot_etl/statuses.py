@@ -100,7 +100,9 @@ def shown(method: str, body: bytes) -> Any:
     """
     try:
         text = body.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as error:
+        if error.end == len(body) and error.reason == "unexpected end of data":
+            raise unexpected(method, "a body that was cut", status="cut") from None
         raise unexpected(method, "a body that is no UTF-8 text") from None
     if not text:
         raise unexpected(method, "an empty body")

@@ -172,20 +172,25 @@ def test_no_more_requests_at_a_time_than_wished(portal, tmp_path):
     ],
     ids=["retry-after", "rate-limit", "spent"],
 )
-def test_what_one_thread_is_asked_all_obey(portal, fault):
+def test_what_one_thread_is_asked_all_obey(portal, fault, monkeypatch):
     """When the portal asks one thread to wait, no thread asks anything until then."""
     moments = []
     portal.plan(Fault.meanwhile(lambda: moments.append(time.monotonic())))
+    heeded = threading.Event()
     with Client(settings(portal, concurrency=4)) as client:
+        heed = client._gate.heed
+
+        def heed_and_tell(response) -> None:
+            heed(response)
+            heeded.set()
+
+        monkeypatch.setattr(client._gate, "heed", heed_and_tell)
         portal.plan(fault(), "ContactGet", times=1)
         asked = threading.Thread(target=client.call, args=("ContactGet",), kwargs={"ContactID": 100_001})
         asked.start()
-        while not moments:
-            pass
-        first = moments[0]
         # Until the answer's headers are here nobody can know.
-        while not client._gate._shut_until:
-            pass
+        assert heeded.wait(10)
+        first = moments[0]
         in_threads(lambda _: client.call("ContactGroupList"), range(4), 4)
         asked.join()
     assert len(moments) >= 5
@@ -286,6 +291,8 @@ def test_a_disk_that_fills_while_a_body_lands(portal, tmp_path, monkeypatch):
 
 def test_cancel_wakes_a_thread_that_hangs(portal):
     """`cancel` ends a transfer that hangs, and nothing begins after it."""
+    came = threading.Event()
+    portal.plan(Fault.meanwhile(came.set), "ContactList")
     portal.plan(Fault.hang("in"), "ContactList")
     ended = []
 
@@ -297,8 +304,7 @@ def test_cancel_wakes_a_thread_that_hangs(portal):
     with Client(settings(portal, timeout=30)) as client:
         thread = threading.Thread(target=ask)
         thread.start()
-        while not portal.calls:
-            pass
+        assert came.wait(10)
         started = time.monotonic()
         client.cancel()
         thread.join(5)
