@@ -90,8 +90,9 @@ class Landing:
             return
         if self._uncut:
             self._spill()
-        elif len(self._buffer) >= self._target:
-            self._cut_off()
+        else:
+            while len(self._buffer) >= self._target and self._cut_off():
+                pass
 
     def finish(self) -> list[Segment]:
         """Check that the body was whole and successful, and give its segments.
@@ -164,8 +165,8 @@ class Landing:
         judge(self._method, answer.get("Status") if isinstance(answer, dict) else answer)
         raise unexpected(self._method, "Success without a list in Data")
 
-    def _cut_off(self) -> None:
-        """Land the records before the first place after the target size where a cut is safe."""
+    def _cut_off(self) -> bool:
+        """Land the records before the first safe place after the target size; say whether there was one."""
         self._learn_key()
         if self._cut is None:
             self._cut = re.compile(rb'\}(\s*,\s*)\{\s*"' + self._key + rb'"\s*:')
@@ -175,12 +176,14 @@ class Landing:
                 self._land(view[: found.start(1)], last=False)
             del self._buffer[: found.end(1)]
             self._searched = 0
-        elif len(self._buffer) > 2 * self._target:
+            return True
+        if len(self._buffer) > 2 * self._target:
             self._uncut = self._path().open("wb")
             self._uncut.write(b"[")
             self._spill()
         else:
             self._searched = max(0, len(self._buffer) - 256)
+        return False
 
     def _learn_key(self) -> None:
         """Learn from the first record which key a record begins with."""

@@ -201,6 +201,8 @@ class Build:
             enter()
             admission = self.roll.admit(number, prepared.entries)
             self._tell(prepared, admission)
+        if not self._fingerprints and (admission.first_in_listing & ~admission.keep).any():
+            raise StartOver("a contact stands in more than one listing")
         table, entries = prepared.table, prepared.entries
         if not admission.keep.all():
             table = table.filter(pa.array(admission.keep))

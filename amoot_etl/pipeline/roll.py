@@ -109,27 +109,32 @@ class Roll:
         count = len(entries.ids)
         keep = np.ones(count, bool)
         first = np.ones(count, bool)
-        order = np.argsort(entries.ids, kind="stable")
-        ids = entries.ids[order]
+        everything = np.argsort(entries.ids, kind="stable")
+        order = everything
+        all_ids = ids = entries.ids[everything]
+        last_listings = entries.listings[everything]
         if count and (ids[1:] == ids[:-1]).any():
-            order = _resolve(entries, order, keep, first)
+            order = _resolve(entries, everything, keep, first)
+            # Listings come in order, so a contact's last record tells the last listing that it stood in.
+            last_listings = last_listings[np.append(ids[1:] != ids[:-1], True)]
             ids = entries.ids[order]
         lines = np.empty(len(order), _LINE if entries.contents is None else _LINE_WITH_CONTENT)
         lines["stamp"] = entries.stamps[order]
         if entries.contents is not None:
             lines["content"] = entries.contents[order]
         lines["batch"] = batch
-        lines["listing"] = entries.listings[order]
+        lines["listing"] = last_listings
         lines["active"] = entries.active[order]
         known = np.zeros(len(ids), bool)
         replaced: dict[int, list[npt.NDArray[np.int64]]] = {}
         for run in self._runs:
+            again, places = run.find(all_ids)
+            first[everything[again]] &= run.lines["listing"][places] != entries.listings[everything[again]]
             found, places = run.find(ids)
             if not len(found):
                 continue
             known[found] = True
             old, new = run.lines[places], lines[found]
-            first[order[found]] &= old["listing"] != new["listing"]
             wins = new["stamp"] >= old["stamp"]
             if entries.contents is not None:
                 wins &= new["content"] != old["content"]
