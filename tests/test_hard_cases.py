@@ -44,6 +44,14 @@ def _day(moment: pd.Timestamp) -> dt.date:
     return moment.tz_localize("Asia/Tehran").tz_convert("UTC").date()
 
 
+def _jdatetime(text: str) -> dt.date:
+    return jdatetime.datetime.strptime(text, "%Y/%m/%d").togregorian().date()
+
+
+def _stamp(text: str) -> pa.Array:
+    return pc.cast(pa.array([text]), pa.timestamp("us"))
+
+
 def _e164(text: str) -> str:
     number = phonenumbers.parse(text, "IR")
     valid = phonenumbers.is_valid_number(number)
@@ -55,7 +63,7 @@ CASES = (
          "1403-12-30, a day of the Middle Ages", "birth_date", "2025-03-20"),
     Case("BornDatePer", "1404/12/30", "pandas", lambda text: pd.to_datetime(text).date(),
          "1404-12-30: 1404 has no such day", "birth_date", "null, date_invalid"),
-    Case("BornDatePer", "2025/10/21", "jdatetime", lambda text: jdatetime.datetime.strptime(text, "%Y/%m/%d").togregorian().date(),
+    Case("BornDatePer", "2025/10/21", "jdatetime", _jdatetime,
          "2647-01-11", "birth_date", "2025-10-21, gregorian_in_jalali_field"),
     Case("BornDatePer", "۲۹ مهر ۱۴۰۴", "persiantools", lambda text: JalaliDate.strptime(text, "%Y/%m/%d"),
          "ValueError", "birth_date", "2025-10-21"),
@@ -63,7 +71,7 @@ CASES = (
          "ValueError: Tehran had no midnight that day", "birth_date", "1992-03-22"),
     Case("BornDate", "1990-05-12T00:00:00", "pandas", lambda text: _day(pd.Timestamp(text)),
          "1990-05-11, once through UTC", "birth_date", "1990-05-12"),
-    Case("UpdateDateTime", "2025-10-20T13:11:03.1234567", "pyarrow", lambda text: pc.cast(pa.array([text]), pa.timestamp("us")),
+    Case("UpdateDateTime", "2025-10-20T13:11:03.1234567", "pyarrow", _stamp,
          "ArrowInvalid: seven digits", "updated_at", "2025-10-20 13:11:03.123456+03:30"),
     Case("Mobile", "9647701234567", "phonenumbers", _e164,
          "+989647701234567, invalid", "mobile", "+9647701234567"),
