@@ -33,7 +33,7 @@ EXIT_CODES: Final[dict[type[errors.AmootError], int]] = {
 }
 """The exit code of each class of error; 0 is done, 1 a bug of ours, 130 and 143 interrupts."""
 
-_WITH_FRAMES: Final = frozenset({"changes", "diff"})
+_WITH_FRAMES: Final = frozenset({"changes", "diff", "verify"})
 """Commands that handle DataFrames."""
 
 _BUG: Final = 1

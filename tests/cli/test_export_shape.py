@@ -99,3 +99,23 @@ def test_a_wrong_shape_is_exit_2(portal, tmp_path, text, arguments, told):
     assert outcome.returncode == 2
     assert told in outcome.stderr
     assert not (tmp_path / "output").exists()
+
+
+def test_a_shaped_set_verifies_from_the_command_line(portal, tmp_path):
+    """In processes of their own, export writes every format with a mapping, and verify finds all of them whole."""
+    (tmp_path / "amoot.toml").write_text(
+        'labels = "fa"\ncsv_profile = "excel"\n[mapping.custom_text_1]\nname = "national_id"\ntype = "national_id"\n',
+        encoding="utf-8",
+    )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "amoot_etl", *arguments],
+            cwd=tmp_path, env={"AMOOT_TOKEN": DEMO_TOKEN}, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    exported = run("export", "--base-url", portal.url, "--format", "csv", "--format", "xlsx")
+    assert exported.returncode == 0, exported.stderr
+    verified = run("verify")
+    assert verified.returncode == 0, verified.stderr
+    assert "is whole" in verified.stdout
