@@ -12,7 +12,7 @@ from amoot_etl.extractors.contacts import ALL, NO_LABEL, contact_reader
 from amoot_etl.extractors.groups import Group, fetch_groups
 from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.parquet import ParquetTarget
-from amoot_etl.pipeline.build import Build
+from amoot_etl.pipeline.build import Build, Tally
 from amoot_etl.pipeline.fetch import Fetch, StartOver
 from amoot_etl.pipeline.prove import compare, fetch_each, fetch_updates, few, not_asked
 from amoot_etl.pipeline.room import check_room
@@ -320,9 +320,7 @@ class Collector:
                 for tally in build.tallies
             ],
             unlisted_groups=tuple(
-                fact.group.group_id
-                for fact in facts
-                if fact.group.contacts_count and not tallies[fact.group.group_id].received
+                fact.group.group_id for fact in facts if _lists_none(fact.group, tallies[fact.group.group_id])
             ),
             warnings=warnings,
         )
@@ -402,6 +400,11 @@ class Collector:
 _INFO: Final = (
     "run_id", "mode", "finished_at", "base_url", "contacts", "groups", "tool_version", "schema_version",
 )  # fmt: skip
+
+
+def _lists_none(group: Group, tally: Tally) -> bool:
+    """Say whether a group that reports contacts lists none, but for as many records as nobody can read."""
+    return bool(group.contacts_count) and not tally.distinct and group.contacts_count != len(tally.unreadable)
 
 
 def _apply(build: Build, patch: _Patch, number: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from amoot_etl.extractors import careful
 from amoot_etl.pipeline.fetch import StartOver
 from amoot_etl.pipeline.numbers import SharedNumbers
 from amoot_etl.schema import CONTACT_FIELDS, RAW, TABLES
@@ -84,7 +85,7 @@ class Tables:
         extra = contacts.column("extra")
         if extra.null_count < len(extra):
             for text in extra.drop_null().to_pylist():
-                self.unknown_fields.update(list(json.loads(text)))
+                self.unknown_fields.update(_names(text))
 
     def write_raw(self, raw: pa.Table) -> None:
         """Write raw records by themselves."""
@@ -236,6 +237,14 @@ class SpoolSink:
     def _load(self, number: int, kind: str) -> pa.Table:
         with pa.memory_map(str(self._path(number, kind))) as file:
             return pa.ipc.open_file(file).read_all()
+
+
+def _names(extra: str) -> list[str]:
+    """Give the fields of an object's JSON, however deep its values are."""
+    try:
+        return list(json.loads(extra))
+    except RecursionError:
+        return list(careful.fields(extra)[0])
 
 
 def _with_groups(contacts: pa.Table, titles: pa.DictionaryArray) -> pa.Table:
