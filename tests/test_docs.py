@@ -21,6 +21,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import textwrap
 from contextlib import redirect_stderr, redirect_stdout
 from itertools import pairwise
 from pathlib import Path
@@ -57,7 +58,7 @@ def blocks(page: str) -> list[Block]:
         if fence is None and line.lstrip().startswith("```"):
             fence = (line.strip().removeprefix("```"), number, [])
         elif fence is not None and line.strip() == "```":
-            found.append(Block(fence[0], "\n".join(fence[2]), fence[1], hint))
+            found.append(Block(fence[0], textwrap.dedent("\n".join(fence[2])), fence[1], hint))
             fence = hint = None
         elif fence is not None:
             fence[2].append(line)
