@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amoot_etl.errors import OutputError, SettingsError
+from amoot_etl.loaders.arrow import decoded_type
 from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.contract import Written, frame_of
 from amoot_etl.loaders.generations import Generation, list_generations, require_current
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["CHANGES_SCHEMA", "changes", "diff", "write_changes"]
 
 CHANGES_SCHEMA: Final = pa.schema(
-    [("run_id", pa.string()), ("at", pa.timestamp("us", "Asia/Tehran")), *COMPARED_SCHEMA]
+    [
+        ("run_id", pa.string()),
+        ("at", pa.timestamp("us", "Asia/Tehran")),
+        *((field.name, decoded_type(field.type)) for field in COMPARED_SCHEMA),
+    ]
 )
 """The columns of `diff`, of `changes` and of a change file.
 
@@ -41,6 +46,8 @@ CHANGES_SCHEMA: Final = pa.schema(
 """
 
 _TRIES: Final = 20
+_SLICE: Final = 131_072
+"""Rows of a change file that are written at a time."""
 
 
 def diff(folder: Path | str | None = None, a: str | None = None, b: str | None = None) -> pd.DataFrame:
@@ -90,9 +97,14 @@ def write_changes(
     old, new = Side.of(previous.path), Side.of(draft.folder)
     if rows is not None:
         old, new = replace(old, contacts=rows[0]), replace(new, contacts=rows[1])
-    found = _dressed(_compared(old, new), draft.run_id, at).replace_schema_metadata(about)
-    with telling(path):
-        pq.write_table(found, path, compression="zstd")
+    found = _compared(old, new)
+    # Every row names its run, its kind and its columns in full: dressed a slice at a time, they take no room.
+    with (
+        telling(path),
+        pq.ParquetWriter(path, CHANGES_SCHEMA.with_metadata(about), compression="zstd") as file,
+    ):
+        for start in range(0, max(1, found.num_rows), _SLICE):
+            file.write_table(_dressed(found.slice(start, _SLICE), draft.run_id, at))
     return Written(path, "changes", "parquet", found.num_rows)
 
 
@@ -180,7 +192,7 @@ def _moment(generation: Generation) -> datetime:
 def _compared(old: Side, new: Side) -> pa.Table:
     try:
         return differences(old, new)
-    except OSError as error:
+    except (OSError, pa.ArrowException) as error:
         gone = [side.members.parent for side in (old, new) if not side.members.parent.is_dir()]
         if gone:
             raise OutputError(f"{gone[0]} was pruned meanwhile: run again", subject=str(gone[0])) from error
@@ -191,5 +203,6 @@ def _compared(old: Side, new: Side) -> pa.Table:
 def _dressed(rows: pa.Table, run_id: str, at: datetime) -> pa.Table:
     """Put the run before the columns that the comparison gives."""
     moment = pa.scalar(at.astimezone(UTC), pa.timestamp("us", "UTC")).cast(CHANGES_SCHEMA.field("at").type)
-    columns = [pa.repeat(run_id, rows.num_rows), pa.repeat(moment, rows.num_rows), *rows.columns]
+    told = [column.cast(decoded_type(column.type)) for column in rows.columns]
+    columns = [pa.repeat(run_id, rows.num_rows), pa.repeat(moment, rows.num_rows), *told]
     return pa.table(columns, schema=CHANGES_SCHEMA)
