@@ -1,8 +1,9 @@
 """The rule that keeps people out of the report: nothing is told of a group of fewer than five.
 
 A list that parts all contacts (by city, by month) folds its small groups into one rest. Were the rest itself
-small, it could be told from the total, so the next group joins it until it is not. A number that stands alone
-is told as "fewer than five", and so is one that leaves fewer than five out.
+small, it could be told from the total, so the next group joins it until it is not, or until one group is left,
+which is then told as "nearly all". A number that stands alone is told as "fewer than five", and as "nearly all" if
+it leaves fewer than five out.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Folded:
 
     Args:
         parts: The groups told of, the largest first.
-        rest: How many contacts all the others have together: 0, or at least five unless all are fewer.
+        rest: How many contacts all the others have together: 0, or at least five unless one group or none is told of.
         rest_names: How many groups the others are.
     """
 
@@ -71,6 +72,6 @@ def fold(counts: Iterable[Part], keep: int) -> Folded:
     )
     told = [part for part in ranked[:keep] if not is_small(part.size)]
     rest = ranked[len(told) :]
-    while told and is_small(sum(part.size for part in rest)):
+    while len(told) > 1 and is_small(sum(part.size for part in rest)):
         rest.append(told.pop())
     return Folded(tuple(told), sum(part.size for part in rest), len(rest))

@@ -151,7 +151,7 @@ def _updates(figures: Figures, words: Words) -> Child:
         Mark(
             words.digits(month),
             (count or 0) / top,
-            words("updates.folded") if count is None else words.number(count),
+            words("updates.folded") if count is None else words.count(count, of=figures.alive),
         )
         for month, count in figures.months
     ]
@@ -197,7 +197,7 @@ def _overlap(figures: Figures, words: Words) -> Child:
         Mark(
             [h("bdi", pair.larger), " ∩ ", h("bdi", pair.smaller)],
             pair.shared / figures.pairs[0].shared,
-            words("overlap.share", count=pair.shared, share=words.percent(pair.shared, pair.of)),
+            words("number.share", count=pair.shared, share=words.percent(pair.shared, pair.of)),
         )
         for pair in figures.pairs
     ]
@@ -249,12 +249,11 @@ def _folded(
 ) -> Child:
     """Give the bars of a list that parts all contacts, and a line about the rest; shares are of its total, or `of`."""
     top = folded.parts[0].size if folded.parts else 1
-    total = folded.total if of is None else of
     marks = [
         Mark(
             words(f"{section}.missing") if part.name is None else label(part.name),
             part.size / top,
-            f"{words.number(part.size)} ({words.percent(part.size, total)})",
+            _counted(part.size, folded.total, words, share_of=folded.total if of is None else of),
         )
         for part in folded.parts
     ]
@@ -278,7 +277,7 @@ def _fields(figures: Figures, words: Words) -> Child:
         Mark(
             named(field.column, field.label),
             field.filled / figures.alive,
-            _filled(field.filled, figures.alive, words),
+            _counted(field.filled, figures.alive, words, text="fields.share"),
         )
         for field in figures.fields
         if field.filled
@@ -292,10 +291,14 @@ def _fields(figures: Figures, words: Words) -> Child:
     ]
 
 
-def _filled(count: int, of: int, words: Words) -> str:
+def _counted(
+    count: int, of: int, words: Words, *, share_of: int | None = None, text: str = "number.share"
+) -> str:
+    """Give a count with its share, unless it, or all the others, are too few to be told of."""
     if is_small(count) or is_small(of - count):
         return words.count(count, of=of)
-    return words("fields.share", share=words.percent(count, of), count=count)
+    share = words.percent(count, of if share_of is None else share_of)
+    return words(text, share=share, count=count)
 
 
 def _listed(items: list[Child], words: Words) -> list[Child]:
