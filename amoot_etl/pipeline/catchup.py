@@ -21,6 +21,7 @@ from amoot_etl.extractors.contacts import ALL, NO_LABEL, contact_reader
 from amoot_etl.extractors.groups import Group, fetch_groups
 from amoot_etl.pipeline.absence import stand_out
 from amoot_etl.pipeline.expect import Knowledge
+from amoot_etl.pipeline.idsets import NOBODY, common, ids_of, inside, union, without
 from amoot_etl.pipeline.prove import Updates, fetch_each, fetch_updates
 from amoot_etl.pipeline.synccost import FREE, RECORD_BYTES, Pace, choose, most_gets, seconds
 from amoot_etl.transformers.text import clean
@@ -42,7 +43,6 @@ __all__ = ["CatchUp", "InFull"]
 
 _log = logging.getLogger("amoot_etl.sync")
 
-_NOBODY: Final = np.empty(0, np.int64)
 _RATE: Final = 25e6
 """Bytes a second, as long as no body was large enough to measure by."""
 _LARGE: Final = 1 << 20
@@ -85,16 +85,16 @@ class CatchUp:
         self._client = client
         self._folder = folder
         self._today = today
-        self._updates = Updates(_NOBODY, _NOBODY, _NOBODY)
-        self._stand_out = _NOBODY
-        self._asked = _NOBODY
-        self._failed = _NOBODY
+        self._updates = Updates(NOBODY, NOBODY, NOBODY)
+        self._stand_out = NOBODY
+        self._asked = NOBODY
+        self._failed = NOBODY
         """Contacts for which the portal would not answer."""
         self._none: set[int] = set()
         """Contacts that the portal says are none."""
         self._accepted: set[int] = set()
         """Listed groups of which the portal counts otherwise than it lists."""
-        self._settled = _NOBODY
+        self._settled = NOBODY
         self._counts_left = _COUNTS
         self._latency = 0.0
         self._outside = 0
@@ -113,14 +113,14 @@ class CatchUp:
         self._ask_groups()
         pace = self._ask_updates()
         changed, news, absent = self._compare()
-        wanted = np.union1d(changed, absent)
+        wanted = union(changed, absent)
         must = [group.group_id for group in self.groups if self._has_gained(group)]
         if not len(wanted) and not len(news) and not must and self._as_held():
             self._count_up(changed, news)
             return self.held.born_since
         listings = self._choose(wanted, must, pace)
         self._list(listings)
-        self._look_for(np.union1d(wanted, news), pace)
+        self._look_for(union(wanted, news), pace)
         while self._step():
             pass
         self._count_up(changed, news)
@@ -140,29 +140,26 @@ class CatchUp:
     def _compare(self) -> tuple[Ids, Ids, Ids]:
         """Give the contacts that changed, that we do not hold, and that ought to have been mentioned."""
         held, updates = self.held, self._updates
-        places = np.searchsorted(held.ids, updates.ids)
-        known = np.zeros(len(updates.ids), bool)
-        inside = places < len(held.ids)
-        known[inside] = held.ids[places[inside]] == updates.ids[inside]
-        differs = held.marks[places[known]] != updates.marks[known]
-        changed = np.union1d(updates.ids[known][differs], held.aged)
+        known = inside(updates.ids, held.ids)
+        places = np.searchsorted(held.ids, updates.ids[known])
+        differs = held.marks[places] != updates.marks[known]
+        changed = union(updates.ids[known][differs], held.aged)
         mentioned = np.zeros(len(held.ids), bool)
-        mentioned[places[known]] = True
+        mentioned[places] = True
         return changed, updates.ids[~known], self._absent(mentioned)
 
     def _absent(self, mentioned: npt.NDArray[np.bool_]) -> Ids:
         """Give the contacts whose absence from the list is worth a question."""
         held, count = self.held, int((~mentioned).sum())
         if not count:
-            return _NOBODY
+            return NOBODY
         out = stand_out(held.marks, mentioned)
         self._stand_out = held.ids[out]
         # A list that told of everybody, and now leaves out a few of the oldest, tells that those may be gone.
-        few = count <= min(FREE, max(1, len(mentioned) // 5))
-        if held.unmentioned == 0 and few and mentioned.any():
+        if held.unmentioned == 0 and count <= min(FREE, len(mentioned) - count):
             return held.ids[~mentioned]
         # A list that left out as many before is just as incomplete as it was.
-        return self._stand_out if len(self._stand_out) > held.unexplained else _NOBODY
+        return self._stand_out if len(self._stand_out) > held.unexplained else NOBODY
 
     def _has_gained(self, group: Group) -> bool:
         """Say whether a group has contacts that we do not know to be in it, whoever may be gone."""
@@ -183,8 +180,7 @@ class CatchUp:
     def _choose(self, wanted: Ids, must: Sequence[int], pace: Pace) -> Sequence[int]:
         members = dict(self.knowledge.members)
         sizes = {group.group_id: group.contacts_count or 0 for group in self.groups}
-        inside = np.unique(np.concatenate([_NOBODY, *members.values()]))
-        members[self.no_label] = np.setdiff1d(self.held.ids, inside, assume_unique=True)
+        members[self.no_label] = without(self.held.ids, union(*members.values()))
         sizes[self.no_label] = self._outside = len(members[self.no_label])
         choice = choose(wanted, members, sizes, must, len(self.held.ids), pace)
         _log.info("%d contacts to ask for, %d groups to list", len(choice.gets), len(choice.listings))
@@ -196,13 +192,13 @@ class CatchUp:
 
     def _look_for(self, wanted: Ids, pace: Pace) -> None:
         """Get contacts that no listing has shown so far."""
-        rest = np.setdiff1d(wanted, self.learnt.ids, assume_unique=True)
-        new = np.setdiff1d(rest, self.held.ids, assume_unique=True)
+        rest = without(wanted, self.learnt.ids)
+        new = without(rest, self.held.ids)
         size = (self._outside + len(new)) * RECORD_BYTES
         # New contacts that no group has gained are in no group: many of them come cheaper in one listing.
         if len(new) > FREE and seconds(1, size, pace) < seconds(len(new), len(new) * RECORD_BYTES, pace):
             self._list([self.no_label])
-            rest = np.setdiff1d(rest, self.learnt.ids, assume_unique=True)
+            rest = without(rest, self.learnt.ids)
         if len(rest) > most_gets(len(self.held.ids)):
             raise InFull(f"{len(rest)} contacts would have to be asked for one by one")
         self._get(rest)
@@ -215,7 +211,7 @@ class CatchUp:
             for group in self.groups
             if group.group_id not in self._accepted and not self.knowledge.agrees(group)
         ]
-        self._failed = np.setdiff1d(self._failed, self.learnt.ids, assume_unique=True)
+        self._failed = without(self._failed, self.learnt.ids)
         doubtful = self.knowledge.groups_of(self._failed)
         doubtful += [self.no_label] if len(self._failed) else []
         wanted = [group for group in dict.fromkeys((*differing, *doubtful)) if group not in listed]
@@ -249,8 +245,8 @@ class CatchUp:
         outside = known.listed.get(self.no_label)
         if outside is None:
             lost = known.lost()
-            mentioned = np.union1d(self._updates.ids, self.learnt.ids)
-            doubtful = np.setdiff1d(lost, np.union1d(mentioned, self._asked), assume_unique=True)
+            mentioned = union(self._updates.ids, self.learnt.ids)
+            doubtful = without(lost, union(mentioned, self._asked))
             if 0 < len(doubtful) <= limit:
                 self._get(doubtful)
             elif len(lost):
@@ -258,22 +254,22 @@ class CatchUp:
             return len(lost) > 0
         everybody = known.ids()
         stray = everybody[~known.labelled(everybody)]
-        stray = np.setdiff1d(stray, np.union1d(outside.ids, self._settled), assume_unique=True)
-        unasked = np.setdiff1d(stray, np.union1d(self._asked, self.learnt.ids), assume_unique=True)
+        stray = without(stray, union(outside.ids, self._settled))
+        unasked = without(stray, union(self._asked, self.learnt.ids))
         if 0 < len(unasked) <= limit:
             self._get(unasked)
             return True
         # Its groups were listed, or are no more, and so were those in none: it is in neither.
-        there = np.union1d(self._updates.ids, self.learnt.ids)
-        proved = np.setdiff1d(stray, there, assume_unique=True)
+        there = union(self._updates.ids, self.learnt.ids)
+        proved = without(stray, there)
         if len(proved):
-            known.remove(proved.tolist())
+            known.remove(proved)
             return True
         rest = [group.group_id for group in self.groups if group.group_id not in known.listed]
         if len(stray) and rest:
             self._list(rest)
             return True
-        self._settled = np.union1d(self._settled, stray)
+        self._settled = union(self._settled, stray)
         return False
 
     # Asking.
@@ -306,13 +302,13 @@ class CatchUp:
             fetched = fetch_each(self._client, ids.tolist())
         except errors.CredentialsError as error:
             raise InFull(f"the token may not call {error.subject}") from error
-        self._asked = np.union1d(self._asked, ids)
-        self._failed = np.union1d(self._failed, np.array(fetched.unanswered, np.int64))
+        self._asked = union(self._asked, ids)
+        self._failed = union(self._failed, ids_of(fetched.unanswered))
         self._none.update(fetched.gone)
         self.fetched += len(fetched.records)
         self.learnt.read_records(contact_reader().gather(fetched.records))
         self.knowledge.learn(self.learnt.ids, self.learnt.active)
-        self.knowledge.remove(fetched.gone)
+        self.knowledge.remove(ids_of(fetched.gone))
 
     def _list(self, group_ids: Sequence[int]) -> None:
         """List groups; when one is gone meanwhile, ask which there are and leave it at that for now."""
@@ -336,11 +332,10 @@ class CatchUp:
     def _count_up(self, changed: Ids, news: Ids) -> None:
         """Count what the list leaves open."""
         known, updates = self.knowledge, self._updates
-        self.unmentioned = len(np.setdiff1d(known.ids(), updates.ids, assume_unique=True))
-        self.unexplained = len(np.setdiff1d(self._stand_out, known.gone, assume_unique=True))
-        open_ones = np.setdiff1d(np.union1d(changed, news), self.learnt.ids, assume_unique=True)
-        _, ours, theirs = np.intersect1d(
-            self.learnt.ids, updates.ids, assume_unique=True, return_indices=True
-        )
+        self.unmentioned = len(without(known.ids(), updates.ids))
+        self.unexplained = len(without(self._stand_out, known.gone))
+        open_ones = without(union(changed, news), self.learnt.ids)
+        both = common(self.learnt.ids, updates.ids)
+        ours, theirs = np.searchsorted(self.learnt.ids, both), np.searchsorted(updates.ids, both)
         older = int((self.learnt.stamps[ours] < updates.stamps[theirs]).sum())
         self.unsettled = older + len(set(open_ones.tolist()) - self._none)

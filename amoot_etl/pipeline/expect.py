@@ -15,6 +15,7 @@ import numpy as np
 
 from amoot_etl.extractors.contacts import NO_LABEL
 from amoot_etl.pipeline.held import look_up
+from amoot_etl.pipeline.idsets import NOBODY, common, inside, union, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
 
 __all__ = ["Knowledge", "Listed"]
-
-_NOBODY = np.empty(0, np.int64)
 
 
 class Listed(NamedTuple):
@@ -55,11 +54,11 @@ class Knowledge:
         self.members: dict[int, Ids] = dict(held.members)
         self.listed: dict[int, Listed] = {}
         """What was listed in this run, -1 or 0 among it."""
-        self.received: Ids = _NOBODY
+        self.received: Ids = NOBODY
         """Contacts of which this run has a record, rising."""
-        self.gone: Ids = _NOBODY
+        self.gone: Ids = NOBODY
         """Contacts of the current set that are proved to be gone, rising."""
-        self.left: Ids = _NOBODY
+        self.left: Ids = NOBODY
         """Contacts that were seen to be out of a group that held them, rising."""
         self._active: npt.NDArray[np.bool_] = np.empty(0, bool)
 
@@ -69,7 +68,7 @@ class Knowledge:
         """Take over which contacts this run has a record of (all of them, rising), and which are active."""
         self.received, self._active = received, active
         # One that answers again is not gone.
-        self.gone = np.setdiff1d(self.gone, received, assume_unique=True)
+        self.gone = without(self.gone, received)
 
     def learn_listing(self, group_id: int, listed: Listed) -> None:
         """Take over what a listing held; a listing of -1 says who is in no group."""
@@ -79,22 +78,21 @@ class Knowledge:
         if group_id != NO_LABEL:
             return
         for group in [group for group in self.members if group not in self.listed]:
-            if len(_common(self.members[group], listed.ids)):
-                self._now_in(group, np.setdiff1d(self.members[group], listed.ids, assume_unique=True))
+            if len(common(self.members[group], listed.ids)):
+                self._now_in(group, without(self.members[group], listed.ids))
 
-    def remove(self, ids: Iterable[int]) -> None:
+    def remove(self, gone: Ids) -> None:
         """Take out contacts that are proved to be gone."""
-        gone = np.unique(np.fromiter(ids, np.int64))
-        self.gone = np.union1d(self.gone, _common(gone, self.held.ids))
+        self.gone = union(self.gone, common(gone, self.held.ids))
         for group, members in self.members.items():
-            if len(_common(members, gone)):
-                self.members[group] = np.setdiff1d(members, gone, assume_unique=True)
+            if len(common(members, gone)):
+                self.members[group] = without(members, gone)
 
     def only_groups(self, groups: Iterable[int]) -> None:
         """Forget the groups that are no more."""
         wanted = set(groups)
         for group in [group for group in self.members if group not in wanted]:
-            self._now_in(group, _NOBODY)
+            self._now_in(group, NOBODY)
             del self.members[group]
             self.listed.pop(group, None)
 
@@ -121,7 +119,7 @@ class Knowledge:
 
     def reconciled(self, group: Group) -> bool:
         """Say whether the portal's count of a group's contacts is ours, as an export would say it."""
-        ours = len(self.members.get(group.group_id, _NOBODY))
+        ours = len(self.members.get(group.group_id, NOBODY))
         if (listed := self.listed.get(group.group_id)) is not None:
             return group.contacts_count in (ours, ours + len(listed.unreadable))
         before = self.held.groups.get(group.group_id)
@@ -133,14 +131,14 @@ class Knowledge:
 
     def counts(self, group_id: int) -> tuple[int, int]:
         """Give how many contacts of a group we know of, and how many of them are active."""
-        now = self.members.get(group_id, _NOBODY)
+        now = self.members.get(group_id, NOBODY)
         before = self.held.groups.get(group_id)
         if group_id in self.listed or before is None:
             return len(now), int(self.active_of(now).sum())
         # Only what changed is looked at: most groups are as they were.
-        old = self.held.members.get(group_id, _NOBODY)
-        left = _NOBODY if now is old else np.setdiff1d(old, now, assume_unique=True)
-        known = _common(now, self.received)
+        old = self.held.members.get(group_id, NOBODY)
+        left = NOBODY if now is old else without(old, now)
+        known = common(now, self.received)
         active = before.active_exported - int(self.held.active_of(left).sum())
         active += int(self.active_of(known).sum()) - int(self.held.active_of(known).sum())
         return before.exported - len(left), active
@@ -148,42 +146,35 @@ class Knowledge:
     def active_of(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Say which of some contacts are active, by the latest record."""
         flags = self.held.active_of(ids)
-        known = np.isin(ids, self.received)
+        known = inside(ids, self.received)
         flags[known] = look_up(self.received, self._active, ids[known])
         return flags
 
     def ids(self) -> Ids:
         """Give every contact there is, rising."""
-        stay = np.setdiff1d(self.held.ids, self.gone, assume_unique=True)
-        return np.union1d(stay, self.received)
+        stay = without(self.held.ids, self.gone)
+        return union(stay, self.received)
 
     def labelled(self, ids: Ids) -> npt.NDArray[np.bool_]:
         """Say which of some contacts are in a group."""
-        inside = np.zeros(len(ids), bool)
+        found = np.zeros(len(ids), bool)
         for members in self.members.values():
-            inside |= look_up(members, np.ones(len(members), bool), ids)
-        return inside
+            found |= inside(ids, members)
+        return found
 
     def lost(self) -> Ids:
         """Give contacts that were in a group, are in none that we know of, and are not known to be gone."""
-        left = np.setdiff1d(self.left, self.gone, assume_unique=True)
+        left = without(self.left, self.gone)
         return left[~self.labelled(left)]
 
     def groups_of(self, ids: Ids) -> list[int]:
         """Give the groups that hold some of these contacts, as far as is known."""
-        return [group for group, members in self.members.items() if len(_common(members, ids))]
+        return [group for group, members in self.members.items() if len(common(members, ids))]
 
     def _now_in(self, group_id: int, ids: Ids) -> None:
-        old = self.members.get(group_id, _NOBODY)
-        self.left = np.union1d(self.left, np.setdiff1d(old, ids, assume_unique=True))
+        old = self.members.get(group_id, NOBODY)
+        self.left = union(self.left, without(old, ids))
         self.members[group_id] = ids
-
-
-def _common(one: Ids, other: Ids) -> Ids:
-    """Give the IDs that two rising arrays share, by looking the fewer up in the more."""
-    few, many = (one, other) if len(one) < len(other) else (other, one)
-    shared: Ids = few[look_up(many, np.ones(len(many), bool), few)]
-    return shared
 
 
 def _within(count: int | None, lowest: int, highest: int) -> bool:

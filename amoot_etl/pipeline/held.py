@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from amoot_etl.pipeline.idsets import NOBODY, ids_of, inside
 from amoot_etl.pipeline.marks import instants, text_mark
 from amoot_etl.transformers.stamps import NO_STAMP
 
@@ -116,10 +117,9 @@ def look_up(ids: Ids, flags: npt.NDArray[np.bool_], wanted: Ids) -> npt.NDArray[
         flags: One an ID.
         wanted: Any IDs.
     """
-    if not len(ids):
-        return np.zeros(len(wanted), bool)
-    places = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    found: npt.NDArray[np.bool_] = (ids[places] == wanted) & flags[places]
+    there = inside(wanted, ids)
+    found = np.zeros(len(wanted), bool)
+    found[there] = flags[np.searchsorted(ids, wanted[there])]
     return found
 
 
@@ -160,8 +160,9 @@ def members_of(pairs: pa.Table) -> dict[int, Ids]:
     contacts, groups = pairs["contact_id"].to_numpy(), pairs["group_id"].to_numpy()
     order = np.lexsort((contacts, groups))
     contacts, groups = contacts[order], groups[order]
-    distinct, starts = np.unique(groups, return_index=True)
-    return dict(zip(distinct.tolist(), np.split(contacts, starts[1:]), strict=True)) if len(distinct) else {}
+    starts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1])[: len(groups)])
+    parts = np.split(contacts, starts[1:]) if len(starts) else []
+    return dict(zip(groups[starts].tolist(), parts, strict=True))
 
 
 def _mark_unreadable(ids: Ids, marks: npt.NDArray[np.int64], issues: pa.Table) -> None:
@@ -184,9 +185,9 @@ def _aged(issues: pa.Table, manifest: dict[str, Any], today: dt.date) -> Ids:
     """Give contacts that hold a two-digit year, once the year by which its century was chosen is over."""
     before = dt.date.fromisoformat(manifest.get("today") or manifest["started_at"][:10])
     if _years(before) == _years(today):
-        return np.empty(0, np.int64)
+        return NOBODY
     told = issues.filter(pc.equal(issues["rule"], "date_ambiguous"))
-    return np.unique(told["contact_id"].drop_null().to_numpy())
+    return ids_of(told["contact_id"].drop_null().to_numpy())
 
 
 def _years(day: dt.date) -> tuple[int, int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import pyarrow.parquet as pq
 
 from amoot_etl.extractors.contacts import ALL, NO_LABEL
 from amoot_etl.loaders.parquet import ParquetTarget
 from amoot_etl.pipeline.collect import Collected, Proof
 from amoot_etl.pipeline.held import listed_at
+from amoot_etl.pipeline.idsets import NOBODY, union, without
 from amoot_etl.pipeline.memberships import Memberships
 from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import Tables
@@ -21,6 +21,7 @@ from amoot_etl.schema import TABLES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     import numpy.typing as npt
 
     from amoot_etl.loaders.draft import Draft
@@ -55,7 +56,7 @@ class Renewal:
         titles = asking.titles()
         memberships = Memberships(titles)
         for group_id in titles:
-            memberships.add(group_id, known.members.get(group_id, np.empty(0, np.int64)))
+            memberships.add(group_id, known.members.get(group_id, NOBODY))
         facts = [self._facts(group_id) for group_id in titles]
         tallies = [_Tally(group_id, one.unreadable, one.repeated) for group_id, one in known.listed.items()]
         read = _Read(tallies, asking.learnt.loose_unreadable, memberships)
@@ -162,17 +163,16 @@ def warnings_of(asking: CatchUp) -> list[str]:
 
 def _regrouped(known: Knowledge, titles: Mapping[int, str | None]) -> npt.NDArray[np.int64]:
     """Give the contacts whose groups, or the titles of them, are not what they were."""
-    nobody = np.empty(0, np.int64)
-    touched = [nobody]
+    touched: list[npt.NDArray[np.int64]] = []
     for group_id in {*known.held.members, *known.members}:
-        old = known.held.members.get(group_id, nobody)
-        new = known.members.get(group_id, nobody)
+        old = known.held.members.get(group_id, NOBODY)
+        new = known.members.get(group_id, NOBODY)
         before = known.held.groups.get(group_id)
         if before is None or before.title != titles.get(group_id):
-            touched.append(np.union1d(old, new))
+            touched += [old, new]
         elif new is not old:
-            touched.append(np.setxor1d(old, new, assume_unique=True))
-    return np.unique(np.concatenate(touched))
+            touched += [without(old, new), without(new, old)]
+    return union(*touched)
 
 
 def _proof(asking: CatchUp) -> Proof:

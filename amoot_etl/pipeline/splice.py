@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from amoot_etl.extractors.body import usable_ids
 from amoot_etl.loaders.arrow import decoded_type
+from amoot_etl.pipeline.idsets import inside, union
 from amoot_etl.pipeline.tables import listing_name
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Splice:
         self._today = today
         self.carried = 0
         """Rows of contacts that were taken over from the old set."""
-        stirred = np.union1d(np.union1d(knowledge.gone, learnt.ids), regrouped)
+        stirred = union(knowledge.gone, learnt.ids, regrouped)
         self._stirred: Ids | None = stirred if len(stirred) <= _FEW else None
         with pq.ParquetFile(previous.file("contacts")) as file:
             fields = [pa.field(field.name, decoded_type(field.type)) for field in file.schema_arrow]
@@ -125,7 +126,7 @@ class Splice:
             batch = seats.taken(batch, rows)
             mobiles = seats.order_of(np.concatenate((mobiles, numbers)) if numbers is not None else mobiles)
             ids = batch.column("contact_id").to_numpy()
-        again = np.flatnonzero(np.isin(ids, self._regrouped) | np.isin(ids, self._learnt.ids))
+        again = np.flatnonzero(inside(ids, self._regrouped) | inside(ids, self._learnt.ids))
         if len(again):
             groups = batch.column("groups")
             titles = self._memberships.titles_of(ids[again])
@@ -138,7 +139,7 @@ class Splice:
         """Keep the rows of contacts that may differ."""
         if self._stirred is not None:
             ids = rows.column("contact_id").to_numpy()
-            kept = rows.filter(pa.array(np.isin(ids, self._stirred))).select(self._schema.names)
+            kept = rows.filter(pa.array(inside(ids, self._stirred))).select(self._schema.names)
             held.append(kept.cast(self._schema))
 
     def _write_raw(self, tables: Tables, rest: npt.NDArray[np.int64]) -> None:
@@ -160,8 +161,8 @@ class Splice:
         issues = issues.filter(pc.invert(pc.is_in(issues.column("rule"), pa.array(_OF_THE_WHOLE))))
         of_listings = pc.is_in(issues.column("rule"), pa.array(_OF_LISTINGS))
         here = issues.column("contact_id").fill_null(-1).to_numpy()
-        told_anew = pa.array(np.isin(here, self._learnt.ids))
-        drop = pc.or_(pa.array(np.isin(here, self._gone)), pc.and_not(told_anew, of_listings))
+        told_anew = pa.array(inside(here, self._learnt.ids))
+        drop = pc.or_(pa.array(inside(here, self._gone)), pc.and_not(told_anew, of_listings))
         if pc.any(of_listings).as_py():
             drop = pc.or_(drop, pc.and_(of_listings, self._read_again(issues.column("detail"))))
         return self._still_to_come(issues.filter(pc.invert(drop)))
@@ -197,8 +198,8 @@ class _Seats:
     """
 
     def __init__(self, ids: Ids, gone: Ids, learnt: Ids) -> None:
-        stays = ~np.isin(ids, gone)
-        replaced = np.isin(ids, learnt) & stays
+        stays = ~inside(ids, gone)
+        replaced = inside(ids, learnt) & stays
         self.places = np.searchsorted(learnt, ids[replaced])
         """Where the records that replace rows stand among the learnt, in the order of the rows."""
         self.carried = int(stays.sum()) - len(self.places)

@@ -18,11 +18,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
+from amoot_etl.pipeline.idsets import NOBODY, common, without
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    import numpy as np
     import numpy.typing as npt
 
 __all__ = ["FREE", "RECORD_BYTES", "Choice", "Pace", "choose", "most_gets", "seconds"]
@@ -111,6 +112,7 @@ def choose(  # noqa: PLR0913, PLR0917 - all that the rule weighs
         The cheapest way.
 
     >>> pace = Pace(latency=0.1, rate=1e6, concurrency=4)
+    >>> import numpy as np
     >>> choice = choose(np.array([7, 8]), {1: np.array([7])}, {1: 1, 2: 50_000}, [1], 50_000, pace)
     >>> choice.listings, choice.gets.tolist(), choice.why
     ((1,), [8], '')
@@ -118,7 +120,7 @@ def choose(  # noqa: PLR0913, PLR0917 - all that the rule weighs
     listings = list(dict.fromkeys(must))
     rest = wanted
     for group in listings:
-        rest = _without(rest, members.get(group))
+        rest = without(rest, members.get(group, NOBODY))
     if len(rest) > FREE:
         listings, rest = _cover(listings, rest, members, sizes, pace)
     everything = sum(sizes.values())
@@ -149,15 +151,11 @@ def _cover(
         for group, held in members.items():
             if group in listings or group not in sizes:
                 continue
-            spared = len(np.intersect1d(rest, held, assume_unique=True)) * each
+            spared = len(common(rest, held)) * each
             gain = spared - seconds(1, sizes[group] * RECORD_BYTES, pace)
             if gain > saved:
                 best, saved = group, gain
         if best is None:
             return listings, rest
         listings.append(best)
-        rest = _without(rest, members[best])
-
-
-def _without(ids: npt.NDArray[np.int64], held: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
-    return ids if held is None else np.setdiff1d(ids, held, assume_unique=True)
+        rest = without(rest, members[best])
