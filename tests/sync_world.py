@@ -8,15 +8,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import oracle
 import pyarrow.parquet as pq
+import pytest
 
 from amoot_etl.demo import AddressBook
 from amoot_etl.loaders.generations import require_current
+from amoot_etl.pipeline import tables
 
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
 LISTING_RULES = {"duplicate_id", "record_unreadable"}
+
+
+@pytest.fixture
+def short_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publish one year of days: writing 200 is a third of a small publish, and no test of sync looks at them."""
+    year = tables.calendar_table().slice(0, 365)
+    monkeypatch.setattr(tables, "calendar_table", lambda: year)
 
 
 class Tables(NamedTuple):

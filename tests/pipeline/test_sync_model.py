@@ -19,16 +19,16 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sync_world import expected_tables, read_tables
+from sync_world import expected_tables, read_tables, short_calendar
 
 from amoot_etl import errors, export
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
 from amoot_etl.loaders.generations import require_current
-from amoot_etl.pipeline import tables
 from amoot_etl.pipeline.sync import sync
 from amoot_etl.pipeline.verify import verify
 from amoot_etl.settings import Settings
 
+pytestmark = pytest.mark.usefixtures(short_calendar.__name__)
 TODAY = dt.date(2026, 11, 1)
 CITIES = st.sampled_from(["تهران", "يزد", "  ", "", None, "Shiraz"])
 MOBILES = st.sampled_from([9121234567, 9121234568, "۰۹۱۲۱۲۳۴۵۶۷", 9647701234567, "912", None])
@@ -43,7 +43,7 @@ BIRTHS = st.sampled_from(
 )
 ODD_STAMPS = [
     "soon",
-    "29 مهر 1404",
+    "2021-09-21T23:30:00.1234567",
     "0001-01-01T00:00:00",
     None,
     "2022-03-22T00:30:00",
@@ -222,7 +222,9 @@ class World(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def end(self):
-        proved = self.proved()
+        # A list that leaves out more than it mentions may be one of recent changes.
+        gone = read_tables(self.settings.out).contacts.keys() - set(self.book)
+        proved = self.proved() and len(gone) <= len(self.book)
         self.book.updates = "full"
         sync(self.settings, today=TODAY, accept_shrink=True)
         synced = read_tables(self.settings.out)
@@ -333,13 +335,6 @@ class World(RuleBasedStateMachine):
         assert {(c, g) for g, members in found.members.items() for c in members} == expected.contact_groups
         assert {row[:3] for row in found.issues} == expected.issues
         self.believed = found.members
-
-
-@pytest.fixture(autouse=True)
-def _short_calendar(monkeypatch):
-    """Writing 200 years of days is a third of a small publish, and nothing here looks at them."""
-    year = tables.calendar_table().slice(0, 365)
-    monkeypatch.setattr(tables, "calendar_table", lambda: year)
 
 
 def _run(examples, steps):
