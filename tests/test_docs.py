@@ -185,6 +185,14 @@ def test_a_page_tells_the_truth(page, reader):
     assert not wrong, "\n\n".join(wrong)
 
 
+def test_the_models_for_contributors_are_true(reader, tmp_path):
+    """The model docstring's example runs, and the model test passes."""
+    assert reader.play(ROOT / ".github" / "CONTRIBUTING.md") == []
+    model = doctest.DocTestFinder().find(reader.names["days_until"], "days_until", globs=dict(reader.names))
+    assert [doctest.DocTestRunner().run(each) for each in model] == [(0, 1 + 1)]
+    reader.names["test_a_contact_that_leaves_is_gone_after_a_sync"](tmp_path / "model")
+
+
 def headings(page: str) -> list[int]:
     """Give the levels of the headings of a page."""
     text = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)
