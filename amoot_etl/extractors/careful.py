@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Record", "depth", "fields", "record", "records"]
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]', re.DOTALL)
+# The string's loop is unrolled: a step a run of plain characters, not a step (and a place to come back to) each. A
+# string that the text cuts off is a token too, or each quote inside it would be tried as the beginning of one.
+_TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:(")|\\?\Z)|[\[\]{},:]', re.DOTALL)
 _GAP: Final = re.compile(r"[\s,]*")
 _STEP: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
 
@@ -168,6 +170,8 @@ def _element_end(text: str, position: int) -> int:
         mark = token[0]
         if level == 0 and mark == ",":
             return token.start()
+        if mark[0] == '"' and token[1] is None:
+            return -1
         level += _STEP.get(mark, 0)
         end = token.end()
         if level < 0:
