@@ -110,10 +110,10 @@ class BodyReader:
     def gather(self, batch: list[careful.Record]) -> Raw:
         """Make a chunk of records that were read one by one."""
         key = self._known[0]
-        good = [record for record in batch if _usable(record.text.get(key))]
+        known = set(self._known)
+        good = [_sayable(record, known) for record in batch if _usable(record.text.get(key))]
         unreadable = [record.raw for record in batch if not _usable(record.text.get(key))]
         columns = {name: [record.text.get(name) for record in good] for name in self._known}
-        known = set(self._known)
         for record in good:
             for name, value in record.text.items():
                 if name not in known and name not in columns and value is not None:
@@ -266,6 +266,23 @@ def _with_unknown(table: pa.Table, unknown: tuple[str, ...]) -> pa.Table:
         joined = [",".join(names) or None for names in literals]
         table = table.append_column(LITERALS, _strings(joined))
     return table
+
+
+def _sayable(record: careful.Record, known: set[str]) -> careful.Record:
+    """Give a record whose unknown fields have names that a column can have; nearly always the record itself."""
+    new = {name: _sayable_name(name) for name in record.text if name not in known}
+    if all(name == said for name, said in new.items()):
+        return record
+    return record._replace(
+        text={new.get(name, name): value for name, value in record.text.items()},
+        literals={new.get(name, name): nested for name, nested in record.literals.items()},
+    )
+
+
+def _sayable_name(name: str) -> str:
+    """Take lone surrogates out of a name, and our own column's name away from it."""
+    whole = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return f"{whole}_" if whole == LITERALS else whole
 
 
 def _strings(values: list[Any]) -> pa.Array:

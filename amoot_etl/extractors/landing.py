@@ -148,7 +148,7 @@ class Landing:
             text = head[position:].decode("utf-8", "ignore")
             try:
                 value, length = _DECODER.raw_decode(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
             if match[1] == b"Status":
                 judge(self._method, value)
@@ -169,7 +169,8 @@ class Landing:
         """Land the records before the first safe place after the target size; say whether there was one."""
         self._learn_key()
         if self._cut is None:
-            self._cut = re.compile(rb'\}(\s*,\s*)\{\s*"' + self._key + rb'"\s*:')
+            # The comma alone is left out: white space may be a nested value's, which is kept as it was sent.
+            self._cut = re.compile(rb'\}\s*(,)\s*\{\s*"' + self._key + rb'"\s*:')
         found = self._cut.search(self._buffer, max(self._target, self._searched) - 1)
         if found:
             with memoryview(self._buffer) as view:
@@ -208,7 +209,7 @@ class Landing:
                 break
             try:
                 tail = json.loads(b'{"Data":[' + rest[position:], strict=False)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             return rest[:position], tail.get("Status")
         raise unexpected(self._method, "a body that was cut", status="cut")
