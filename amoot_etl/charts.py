@@ -22,6 +22,7 @@ import pandas as pd
 
 try:
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise ImportError("charts need matplotlib: pip install 'amoot-etl[notebooks]'") from error
@@ -41,7 +42,8 @@ _INK: Final = "#2f3b45"
 _SOFT: Final = "#d9dee2"
 _COLOURS: Final = ("#2a78b5", "#e08a2e", "#3f9b6c", "#b04a5a")
 _WIDTH: Final = 7.0
-_SIXTH: Final = 6
+_FEW: Final = 6
+_SHORT: Final = 5  # letters, the two marks of an isolate among them
 
 Lang = Literal["fa", "en"]
 
@@ -240,7 +242,11 @@ def grid(values: pd.DataFrame, *, title: str = "", lang: Lang = "fa", width: flo
 
 def _begin(title: str, lang: Lang, width: float, height: float) -> tuple[Chart, Axes]:
     """Give an empty figure with one chart, made without pyplot, which would keep every figure open."""
-    figure = Chart(figsize=(width, height + (0.35 if title else 0)), dpi=110, layout="constrained")
+    figure = Chart(
+        figsize=(width, height + (0.35 if title else 0)),
+        dpi=110,
+        layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08),
+    )
     axes = figure.subplots()
     if title:
         axes.set_title(
@@ -255,7 +261,7 @@ def _finish(axes: Axes, names: Iterable[object], lang: Lang, *, legend: bool) ->
     labels = [_text(name, lang) for name in names]
     step = max(1, math.ceil(len(labels) / 12))
     shown = range((len(labels) - 1) % step, len(labels), step)
-    crowded = len(shown) > _SIXTH
+    crowded = len(shown) > _FEW and max(map(len, labels)) > _SHORT
     axes.set_xticks(
         list(shown),
         [labels[place] for place in shown],
@@ -301,8 +307,10 @@ def _text(name: object, lang: Lang) -> str:
 
 
 def _number(value: float, lang: Lang, *, share: bool = False) -> str:
-    decimals = 0 if share or float(value).is_integer() else 1
     number = value * 100 if share else value
+    whole = float(value).is_integer()
+    # A share is not called 0 or 100 percent unless it is.
+    decimals = int(not whole and (not share or round(number) in {0, 100}))
     if lang == "fa":
         return fa_number(number, decimals) + ("٪" if share else "")
     return f"{number:,.{decimals}f}" + ("%" if share else "")

@@ -50,6 +50,14 @@ def test_english_bars_grow_from_the_left():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["email", "mobile"]
 
 
+def test_a_share_is_not_rounded_to_all_or_nothing():
+    """Only none is 0 percent and only all is 100."""
+    axes = bars(
+        pd.Series([0.9999, 0.996, 0.0004, 0.5, 0.0], index=list("abcde")), lang="en", share=True
+    ).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["100.0%", "99.6%", "0.0%", "50%", "0%"]
+
+
 def test_columns_stack_and_name_what_fits():
     """Columns of a table stand on each other; of many months a dozen at most are named, the last one always."""
     months = [f"{year}/{month:02}" for year in (1403, 1404, 1405) for month in range(1, 13)]
