@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo notebook test test-slow lint bench clean
+.PHONY: help demo notebook test test-slow lint bench coverage soak clean
 
 help:
 	@echo "make demo       a real export against the embedded portal, into output/"
@@ -39,6 +39,13 @@ lint: .venv/.ready
 
 bench: .venv/.ready
 	@$(BIN)/python -m benchmarks
+
+coverage: .venv/.ready
+	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+# Thousands of kills instead of hundreds.
+soak: .venv/.ready
+	@AMOOT_TEST_KILLS=2000 $(BIN)/python -m pytest -m slow tests/kill --timeout 7200
 
 clean:
 	rm -rf .venv build *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

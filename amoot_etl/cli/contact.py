@@ -19,47 +19,39 @@ def command(contact_id: int, *, as_json: bool, **shared: Any) -> None:
     """Show one contact: what the portal sent, and what becomes of it."""
     from amoot_etl.client import Client  # noqa: PLC0415 - help needs no HTTP
     from amoot_etl.extractors.contacts import contact_reader, fetch_contact  # noqa: PLC0415
-    from amoot_etl.schema import TABLES  # noqa: PLC0415
     from amoot_etl.transformers.contacts import clean_table  # noqa: PLC0415
 
-    with Client(settings_of(**shared)) as client:
+    settings = settings_of(**shared)
+    with Client(settings) as client:
         record = fetch_contact(client, contact_id)
     raw = contact_reader("ContactGet").gather([record]).table
     today = dt.datetime.now(ZoneInfo("Asia/Tehran")).date()
-    cleaned = clean_table(raw, today=today)
+    cleaned = clean_table(raw, today=today, shape=settings.shape)
     clean = cleaned.contacts.to_pylist()[0]
     issues = cleaned.issues.drop_columns(["contact_id"]).to_pylist()
     if as_json:
         show_json({"clean": clean, "raw": record.text, "issues": issues})
         return
-    rows = []
-    told = set()
-    for column in TABLES["contacts"].columns:
-        values = {name: record.text.get(name) for name in column.source}
-        told |= set(values)
-        # One raw value needs no name; a pair's do.
-        shown = (
-            " / ".join(f"{name}: {value}" for name, value in values.items() if value)
-            if len(values) > 1
-            else None
-        )
-        one = next(iter(values.values()), None)
-        if clean[column.name] is not None or one or shown:
-            rows.append((column.name, clean[column.name], shown if len(values) > 1 else one))
-    rows += [(f"({name})", None, value) for name, value in record.text.items() if name not in told and value]
-    show_table(
-        ("column", "clean", "raw"), [(name, _plain(value), raw_text) for name, value, raw_text in rows]
-    )
+    columns = settings.shape.contacts.columns
+    rows = [
+        (column.name, _plain(clean.get(column.name)), _raw(column.source, record.text)) for column in columns
+    ]
+    told = {name for column in columns for name in column.source}
+    rows += [(f"({name})", None, value) for name, value in record.text.items() if name not in told]
+    show_table(("column", "clean", "raw"), [row for row in rows if row[1] or row[2]])
     for issue in issues:
         click.echo(f"issue: {issue['column']}: {issue['rule']}: {issue['detail']}")
 
 
+def _raw(fields: tuple[str, ...], record: dict[str, str | None]) -> str | None:
+    """Give what a column's fields held; one field needs no name, two do."""
+    if len(fields) == 1:
+        return record.get(fields[0])
+    return " / ".join(f"{name}: {record[name]}" for name in fields if record.get(name)) or None
+
+
 def _plain(value: Any) -> str | None:
     """Give a value's text; an ID is no quantity."""
-    return (
-        value
-        if value is None or isinstance(value, str)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return None if value is None else str(value)
