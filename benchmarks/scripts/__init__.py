@@ -1,0 +1,1 @@
+"""The others, each a program of its own, as someone who uses that tool would write it."""
