@@ -1,0 +1,228 @@
+"""Settings: which source wins, what is refused, where a token comes from, and accounts that keep apart."""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+
+import pytest
+from click.testing import CliRunner
+
+from amoot_etl.cli.init import TEMPLATE
+from amoot_etl.cli.init import command as init
+from amoot_etl.errors import SettingsError
+from amoot_etl.settings import Settings, load, settle, token_from
+
+TOKEN = "planted-token-0123456789"
+TWO = """
+out = "sets"
+retries = 3
+[accounts.shop]
+token_env = "TOKEN_SHOP"
+[accounts.clinic]
+token_file = "clinic.token"
+out = "clinic-out"
+base_url = "https://clinic.example/rest"
+[accounts.clinic.mapping.custom_text_1]
+name = "file_number"
+type = "text"
+"""
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Write a settings file in a folder of its own, and give its path."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str):
+        path = tmp_path / "settings.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def secret(folder, text=TOKEN, mode=0o600, name="token"):
+    """Write a token file."""
+    path = folder / name
+    path.write_text(text + "\n")
+    path.chmod(mode)
+    return path
+
+
+def test_flags_then_environment_then_file_then_default(config):
+    """Each setting comes from the first source that gives it, and its source is told."""
+    path = config("retries = 1\ntimeout = 11\nbackoff = 0.5\n")
+    settled = settle(config=path, environ={"AMOOT_RETRIES": "2", "AMOOT_TIMEOUT": "22"}, retries=3)
+    assert (settled.settings.retries, settled.settings.timeout, settled.settings.backoff) == (3, 22.0, 0.5)
+    assert settled.sources["retries"] == "--retries"
+    assert settled.sources["timeout"] == "AMOOT_TIMEOUT"
+    assert settled.sources["backoff"] == str(path)
+    assert settled.sources["concurrency"] == "default"
+
+
+def test_a_token_never_shows(config):
+    """Neither the repr nor a problem with a token shows it."""
+    assert TOKEN not in repr(Settings(token=TOKEN))
+    with pytest.raises(SettingsError) as caught:
+        Settings(token=f"{TOKEN}\u200c")
+    assert TOKEN not in str(caught.value)
+    with pytest.raises(SettingsError, match="does not belong into this file") as caught:
+        load(config=config(f'token = "{TOKEN}"'), environ={})
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("retires = 3", r"line 1: retires: unknown key; did you mean retries\?"),
+        ("qwerty = 3", "unknown key; known are base_url, "),
+        (
+            '[accounts.shop]\ntoken_evn = "X"',
+            r"line 2: accounts.shop.token_evn: unknown key; did you mean token_env\?",
+        ),
+        ('[accounts.shop]\nout = "a"', "accounts.shop: needs token_env or token_file"),
+        ("accounts = 3", "must be a table for each"),
+        ('retries = "many"', "line 1: retries must be a whole number"),
+        ("retries = 2.5", "must be a whole number"),
+        ("timeout = true", "must be a number"),
+        ('deadline = "soon"', "must be a number of seconds, or 90m, 2h"),
+        ('max_body = "2 bananas"', "must be a size such as 500MB or 2GB"),
+        ('token_env = "A"\ntoken_file = "b"', "either token_env or token_file"),
+        ("retries =", "Invalid value"),
+    ],
+)
+def test_a_wrong_file_is_told_with_its_line(config, text, message):
+    """What is wrong with a settings file is told with the file, the line, and the nearest right word."""
+    path = config(text)
+    with pytest.raises(SettingsError, match=message) as caught:
+        load(config=path, environ={})
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"retries": -1},
+        {"timeout": 0},
+        {"timeout": float("nan")},
+        {"backoff": float("inf")},
+        {"concurrency": 0},
+        {"max_rps": 0},
+        {"deadline": -1},
+        {"max_body": 0},
+        {"base_url": "ftp://x"},
+        {"base_url": "https://user:word@x"},
+        {"base_url": "https://[x"},
+    ],
+)
+def test_a_value_out_of_its_range(wrong):
+    """A value that no run could work with is refused by its name."""
+    with pytest.raises(SettingsError) as caught:
+        Settings(**wrong)
+    assert caught.value.subject == next(iter(wrong))
+
+
+def test_spans_and_sizes_have_units():
+    """A deadline may be told in seconds, minutes or hours, a size in bytes or what people say."""
+    assert load(environ={"AMOOT_DEADLINE": "90m"}).deadline == 5400
+    assert load(environ={}, deadline="1.5h").deadline == 5400
+    assert load(environ={"AMOOT_MAX_BODY": "2GB"}).max_body == 2 * 10**9
+    assert load(environ={}, max_body="700").max_body == 700
+
+
+@pytest.mark.parametrize(
+    ("mode", "refused", "warned"),
+    [(0o600, False, False), (0o640, False, False), (0o440, False, False), (0o444, False, True),
+     (0o644, False, True), (0o622, True, False), (0o660, True, False), (0o666, True, False)],
+)  # fmt: skip
+def test_who_may_touch_a_token(tmp_path, caplog, mode, refused, warned):
+    """A token that others may write is refused; one that everybody may read is taken with a warning."""
+    path = secret(tmp_path, mode=mode)
+    with caplog.at_level(logging.WARNING, "amoot_etl"):
+        if refused:
+            with pytest.raises(SettingsError, match="others may write this token: chmod 600 it"):
+                token_from(path)
+        else:
+            assert token_from(path) == TOKEN
+    assert ("anybody on this machine may read" in caplog.text) == warned
+    assert TOKEN not in caplog.text
+
+
+def test_secrets_of_docker_and_kubernetes(tmp_path):
+    """Docker's secret is a file that all may read, Kubernetes' a link to one through a folder that is a link."""
+    version = tmp_path / "..2026_11_22"
+    version.mkdir()
+    secret(version, mode=0o644, name="amoot")
+    (tmp_path / "..data").symlink_to(version.name)
+    (tmp_path / "amoot").symlink_to("..data/amoot")
+    assert load(environ={}, token_file=tmp_path / "amoot").token == TOKEN
+    assert load(environ={"AMOOT_TOKEN_FILE": str(secret(tmp_path, mode=0o444))}).token == TOKEN
+
+
+def test_a_token_that_cannot_be_had_is_told_when_it_is_needed(tmp_path):
+    """Commands that need no token work without; the others say where it was looked for."""
+    found = load(environ={}, token_file=tmp_path / "nowhere")
+    assert found.token == ""
+    with pytest.raises(SettingsError, match="nowhere: the token cannot be read"):
+        found.need_token()
+    with pytest.raises(SettingsError, match="set AMOOT_TOKEN or --token-file"):
+        load(environ={}).need_token()
+    secret(tmp_path, text="")
+    with pytest.raises(SettingsError, match="the token is empty"):
+        load(environ={}, token_file=tmp_path / "token").need_token()
+
+
+def test_an_account_brings_its_own_token_and_folder(config, tmp_path):
+    """A chosen account's settings win over the environment; what it does not say holds as for all."""
+    path = config(TWO)
+    secret(tmp_path, "clinic-token", name="clinic.token")
+    environ = {"AMOOT_TOKEN": "of-somebody-else", "TOKEN_SHOP": "shop-token", "AMOOT_OUT": "elsewhere"}
+    shop = load(config=path, environ=environ, account="shop")
+    assert (shop.account, shop.token, shop.out.as_posix(), shop.retries) == (
+        "shop",
+        "shop-token",
+        "elsewhere/shop",
+        3,
+    )
+    clinic = load(config=path, environ={**environ, "AMOOT_ACCOUNT": "clinic"})
+    assert (clinic.token, clinic.out.as_posix()) == ("clinic-token", "clinic-out")
+    assert clinic.base_url == "https://clinic.example/rest"
+    assert [field.name for field in clinic.mapping] == ["file_number"]
+    assert load(config=path, environ=environ, account="shop", out="here").out.as_posix() == "here"
+    with pytest.raises(SettingsError, match="TOKEN_SHOP, which is not set"):
+        load(config=path, environ={"AMOOT_TOKEN": "of-somebody-else"}, account="shop").need_token()
+
+
+def test_accounts_that_are_not_there_or_not_apart(config):
+    """An unknown account is told with the nearest one; two accounts never share a folder."""
+    path = config(TWO)
+    with pytest.raises(SettingsError, match=r"no account shp in .*; did you mean shop\?"):
+        load(config=path, environ={}, account="shp")
+    with pytest.raises(SettingsError, match=r"amoot\.toml, which is not there"):
+        settle(environ={}, account="shop")
+    same = TWO.replace('out = "clinic-out"', 'out = "x"').replace('"TOKEN_SHOP"', '"TOKEN_SHOP"\nout = "./x"')
+    with pytest.raises(SettingsError, match="is the folder of shop too"):
+        load(config=config(same), environ={})
+
+
+def test_init_writes_a_file_that_says_everything(tmp_path, monkeypatch):
+    """The file that `init` writes is valid as it is and with every line switched on, and is never written over."""
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(init, []).exit_code == 0
+    path = tmp_path / "amoot.toml"
+    assert tomllib.loads(path.read_text(encoding="utf-8")) == {}
+    on = [
+        line.removeprefix("# ")
+        for line in TEMPLATE.splitlines()
+        if line.startswith(("# [", "#  ")) or (line.startswith("# ") and " = " in line)
+    ]
+    path.write_text(
+        "\n".join(line for line in on if not line.startswith('token_file = "amoot')), encoding="utf-8"
+    )
+    settled = settle(config=path, environ={})
+    assert settled.accounts == ("shop", "clinic")
+    unsaid = {"token", "account", "token_problem"}
+    assert {name for name, source in settled.sources.items() if source == "default"} <= unsaid
+    with pytest.raises(SettingsError, match="is there already"):
+        CliRunner().invoke(init, [], catch_exceptions=False, standalone_mode=False)
