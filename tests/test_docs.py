@@ -32,6 +32,7 @@ import pytest
 
 from amoot_etl.cli import main
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Portal
+from amoot_etl.schema import TABLES
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "README.fa.md", "docs/cookbook.md", "docs/bi.md", ".github/CONTRIBUTING.md")
@@ -210,7 +211,21 @@ def test_both_readmes_have_the_same_structure():
             assert one.text == other.text
         if one.kind == "python":
             assert re.sub(r"\s*#.*", "", one.text) == re.sub(r"\s*#.*", "", other.text)
-    assert persian.count("\n|") == english.count("\n|")
+    assert first_cells(persian) == first_cells(english)
+
+
+def first_cells(page: str) -> list[str]:
+    """Give the first cell of each row of the tables of a page, headings left out: names, codes, values."""
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
+    lines = [number for number, row in enumerate(rows) if set(row[0]) == {"-"}]
+    return [row[0] for number, row in enumerate(rows) if number not in lines and number + 1 not in lines]
+
+
+def test_the_persian_readme_shows_the_declared_headings():
+    """Each column of `contacts` stands there with its type and its Persian heading, and no other."""
+    text = (ROOT / "README.fa.md").read_text(encoding="utf-8")
+    shown = text.partition("<!-- tables -->\n")[2].partition("<!-- /tables -->")[0].splitlines()[2:]
+    assert shown == [f"| {each.name} | {each.type} | {each.label} |" for each in TABLES["contacts"].columns]
 
 
 @pytest.mark.parametrize("page", [*PAGES, "docs/design-charts.md"])
