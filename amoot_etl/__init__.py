@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.verify import verify as verify
     from amoot_etl.settings import Settings as Settings
     from amoot_etl.transformers.calendar import calendar as calendar
+    from amoot_etl.transformers.campaign import campaign_list as campaign_list
     from amoot_etl.transformers.contacts import clean_contacts as clean_contacts
     from amoot_etl.transformers.dates import read_dates as read_dates
     from amoot_etl.transformers.email import normalise_email as normalise_email
@@ -53,6 +54,10 @@ if TYPE_CHECKING:
     from amoot_etl.transformers.jalali import to_jdatetime as to_jdatetime
     from amoot_etl.transformers.mobile import describe_mobile as describe_mobile
     from amoot_etl.transformers.mobile import normalise_mobile as normalise_mobile
+    from amoot_etl.transformers.occasions import anniversary_in as anniversary_in
+    from amoot_etl.transformers.occasions import jalali_month as jalali_month
+    from amoot_etl.transformers.occasions import occasions as occasions
+    from amoot_etl.transformers.overlap import group_overlap as group_overlap
     from amoot_etl.transformers.quality import completeness as completeness
     from amoot_etl.transformers.quality import duplicates_by_mobile as duplicates_by_mobile
     from amoot_etl.transformers.quality import likely_same_person as likely_same_person
@@ -100,6 +105,7 @@ _HOMES = {
     "pipeline.verify": ("verify",),
     "settings": ("Settings",),
     "transformers.calendar": ("calendar",),
+    "transformers.campaign": ("campaign_list",),
     "transformers.contacts": ("clean_contacts",),
     "transformers.dates": ("read_dates",),
     "transformers.email": ("normalise_email",),
@@ -113,6 +119,12 @@ _HOMES = {
         "describe_mobile",
         "normalise_mobile",
     ),
+    "transformers.occasions": (
+        "anniversary_in",
+        "jalali_month",
+        "occasions",
+    ),
+    "transformers.overlap": ("group_overlap",),
     "transformers.quality": (
         "completeness",
         "duplicates_by_mobile",
