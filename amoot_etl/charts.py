@@ -42,8 +42,7 @@ _INK: Final = "#2f3b45"
 _SOFT: Final = "#d9dee2"
 _COLOURS: Final = ("#2a78b5", "#e08a2e", "#3f9b6c", "#b04a5a")
 _WIDTH: Final = 7.0
-_FEW: Final = 6
-_SHORT: Final = 5  # letters, the two marks of an isolate among them
+_LINE: Final = 80  # letters that stand beside each other below a chart, the marks of isolates among them
 
 Lang = Literal["fa", "en"]
 
@@ -154,6 +153,7 @@ def columns(
             label=_text(name, lang),
         )
         base = base + heights
+    axes.set_ylim(0, max(base.max(initial=0), 1) * 1.05)
     _finish(axes, table.index, lang, legend=isinstance(values, pd.DataFrame))
     return figure
 
@@ -162,6 +162,9 @@ def lines(
     values: pd.Series | pd.DataFrame, *, title: str = "", lang: Lang = "fa", width: float = _WIDTH
 ) -> Chart:
     """Draw how numbers went, a line a column; the number at the end is written.
+
+    The axis shows the stretch that the numbers moved in, so that growth by a hundredth can be seen; the lengths of
+    `columns` compare, the heights of lines do not.
 
     Args:
         values: Numbers in the order of time; the index names the points.
@@ -176,11 +179,13 @@ def lines(
     table = values.to_frame() if isinstance(values, pd.Series) else values
     figure, axes = _begin(title, lang, width, height=2.8)
     places = np.arange(len(table))
+    lowest, highest = math.inf, -math.inf
     for number, name in enumerate(table.columns):
         colour = _COLOURS[number % len(_COLOURS)]
         heights = _numbers(table[name])
         axes.plot(places, heights, color=colour, marker="o", markersize=4, label=_text(name, lang))
         if len(heights):
+            lowest, highest = min(lowest, heights.min()), max(highest, heights.max())
             axes.annotate(
                 _number(heights[-1], lang),
                 (places[-1], heights[-1]),
@@ -190,7 +195,9 @@ def lines(
                 color=colour,
                 fontsize=9,
             )
-    axes.margins(y=0.2)
+    if lowest <= highest:
+        room = max(highest - lowest, 1)
+        axes.set_ylim(lowest - room * 0.15, highest + room * 0.25)
     _finish(axes, table.index, lang, legend=isinstance(values, pd.DataFrame))
     return figure
 
@@ -261,7 +268,7 @@ def _finish(axes: Axes, names: Iterable[object], lang: Lang, *, legend: bool) ->
     labels = [_text(name, lang) for name in names]
     step = max(1, math.ceil(len(labels) / 12))
     shown = range((len(labels) - 1) % step, len(labels), step)
-    crowded = len(shown) > _FEW and max(map(len, labels)) > _SHORT
+    crowded = sum(len(labels[place]) for place in shown) > _LINE
     axes.set_xticks(
         list(shown),
         [labels[place] for place in shown],
@@ -269,7 +276,6 @@ def _finish(axes: Axes, names: Iterable[object], lang: Lang, *, legend: bool) ->
         ha="right" if crowded else "center",
         rotation_mode="anchor",
     )
-    axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(lambda value, _: _number(value, lang))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.grid(axis="y", color=_SOFT, linewidth=0.8)

@@ -71,10 +71,17 @@ def test_columns_stack_and_name_what_fits():
 
 
 def test_lines_say_where_they_end():
-    """The last number of each line is written, nothing is below zero's line."""
-    axes = lines(pd.DataFrame({"a": [1, 5], "b": [2, 1234]}, index=["1", "2"]), lang="en").axes[0]
-    assert [text.get_text() for text in axes.texts] == ["5", "1,234"]
-    assert axes.get_ylim()[0] == 0
+    """The last number of each line is written, inside the chart, and the axis shows the stretch they moved in."""
+    axes = lines(pd.DataFrame({"a": [5000, 5042], "b": [5000, 5100]}, index=["1", "2"]), lang="en").axes[0]
+    assert [text.get_text() for text in axes.texts] == ["5,042", "5,100"]
+    low, high = axes.get_ylim()
+    assert 4900 < low < 5000
+    assert 5110 < high < 5200
+
+
+def test_columns_stand_on_zero():
+    """The lengths of columns can be compared."""
+    assert columns(pd.Series([5000, 5042], index=["1", "2"])).axes[0].get_ylim()[0] == 0
 
 
 def test_a_grid_leaves_missing_numbers_white():
