@@ -90,8 +90,6 @@ class CatchUp:
         self._asked = NOBODY
         self._failed = NOBODY
         """Contacts for which the portal would not answer."""
-        self._none: set[int] = set()
-        """Contacts that the portal says are none."""
         self._accepted: set[int] = set()
         """Listed groups of which the portal counts otherwise than it lists."""
         self._settled = NOBODY
@@ -115,16 +113,17 @@ class CatchUp:
         changed, news, absent = self._compare()
         wanted = union(changed, absent)
         must = [group.group_id for group in self.groups if self._has_gained(group)]
-        if not len(wanted) and not len(news) and not must and self._as_held():
+        asked = self._worth_asking(news)
+        if not len(wanted) and not len(asked) and not must and self._as_held():
             self._count_up(changed, news)
             return self.held.born_since
         listings = self._choose(wanted, must, pace)
         self._list(listings)
-        self._look_for(union(wanted, news), pace)
+        self._look_for(wanted, news, pace)
         while self._step():
             pass
         self._count_up(changed, news)
-        return True
+        return self.held.born_since or self._differs()
 
     @property
     def no_label(self) -> int:
@@ -161,6 +160,23 @@ class CatchUp:
         # A list that left out as many before is just as incomplete as it was.
         return self._stand_out if len(self._stand_out) > held.unexplained else NOBODY
 
+    def _worth_asking(self, news: Ids) -> Ids:
+        """Give the contacts that we do not hold and that are to be asked for.
+
+        A portal may go on telling of contacts that are no more. A few are asked for each time; when there are more,
+        and not more than could not be had before, they are those. What is new in a group shows in its counts.
+        """
+        return NOBODY if FREE < len(news) <= self.held.unsettled else news
+
+    def _differs(self) -> bool:
+        """Say whether anything was learnt, now that everything was asked."""
+        known, held = self.knowledge, self.held
+        told = {group.group_id: group[2:] for group in self.groups}
+        before = {group_id: group[1:3] for group_id, group in held.groups.items()}
+        moved = any(known.members.get(group) is not members for group, members in held.members.items())
+        learnt = len(self.learnt.ids) or len(known.gone) or len(self.learnt.loose_unreadable)
+        return bool(learnt) or moved or told != before or not self._as_held()
+
     def _has_gained(self, group: Group) -> bool:
         """Say whether a group has contacts that we do not know to be in it, whoever may be gone."""
         before = self.held.groups.get(group.group_id)
@@ -190,15 +206,14 @@ class CatchUp:
 
     # One step after another.
 
-    def _look_for(self, wanted: Ids, pace: Pace) -> None:
+    def _look_for(self, wanted: Ids, news: Ids, pace: Pace) -> None:
         """Get contacts that no listing has shown so far."""
-        rest = without(wanted, self.learnt.ids)
-        new = without(rest, self.held.ids)
+        new = self._worth_asking(without(news, self.learnt.ids))
         size = (self._outside + len(new)) * RECORD_BYTES
         # New contacts that no group has gained are in no group: many of them come cheaper in one listing.
         if len(new) > FREE and seconds(1, size, pace) < seconds(len(new), len(new) * RECORD_BYTES, pace):
             self._list([self.no_label])
-            rest = without(rest, self.learnt.ids)
+        rest = without(union(wanted, new), self.learnt.ids)
         if len(rest) > most_gets(len(self.held.ids)):
             raise InFull(f"{len(rest)} contacts would have to be asked for one by one")
         self._get(rest)
@@ -304,7 +319,6 @@ class CatchUp:
             raise InFull(f"the token may not call {error.subject}") from error
         self._asked = union(self._asked, ids)
         self._failed = union(self._failed, ids_of(fetched.unanswered))
-        self._none.update(fetched.gone)
         self.fetched += len(fetched.records)
         self.learnt.read_records(contact_reader().gather(fetched.records))
         self.knowledge.learn(self.learnt.ids, self.learnt.active)
@@ -338,4 +352,4 @@ class CatchUp:
         both = common(self.learnt.ids, updates.ids)
         ours, theirs = np.searchsorted(self.learnt.ids, both), np.searchsorted(updates.ids, both)
         older = int((self.learnt.stamps[ours] < updates.stamps[theirs]).sum())
-        self.unsettled = older + len(set(open_ones.tolist()) - self._none)
+        self.unsettled = older + len(without(open_ones, known.gone))

@@ -70,6 +70,7 @@ class Held:
         listings: The manifest's line of each listing, -1 or 0 among them.
         unmentioned: Contacts that the portal's list did not mention; None where that is not known.
         unexplained: Those of them that the list reached back to.
+        unsettled: Contacts that the list told of and that could not be had as it told of them.
         aged: Contacts whose values were read with another date in mind, rising.
         born_since: Whether a birth that was in the future no longer is.
     """
@@ -82,6 +83,7 @@ class Held:
     listings: dict[int, dict[str, Any]]
     unmentioned: int | None
     unexplained: int
+    unsettled: int
     aged: Ids
     born_since: bool
 
@@ -150,6 +152,7 @@ def read_held(generation: Generation, *, today: dt.date) -> Held:
         listings={line["group_id"]: line for line in reconciliation.get("groups", [])},
         unmentioned=updates.get("unmentioned"),
         unexplained=int(updates.get("unexplained", 0)),
+        unsettled=int(updates.get("unsettled", 0)),
         aged=_aged(issues, manifest, today),
         born_since=_born_since(generation, issues, today),
     )

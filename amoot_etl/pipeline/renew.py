@@ -157,7 +157,10 @@ def warnings_of(asking: CatchUp) -> list[str]:
             "only what counts and listings show is known"
         )
     if asking.unsettled:
-        warnings.append(f"{asking.unsettled} contacts changed and were not answered: the next sync goes on")
+        warnings.append(
+            f"{asking.unsettled} contacts that the portal's list of changes tells of could not be had as it tells "
+            "of them: the next sync asks again"
+        )
     return warnings
 
 

@@ -310,6 +310,23 @@ def test_losing_most_contacts_is_refused(world):
     world.check()
 
 
+def test_a_list_that_tells_of_contacts_that_are_no_more(world):
+    """They are asked for while they are few, and nothing is published for them."""
+    ghost = {"ID": 999_001, "UpdateDateTime": "2026-11-01T09:30:00", "Deleted": False}
+    world.portal.plan(Fault.odd_record(ghost), "ContactListUpdates")
+    result = world.sync()
+    assert (result.outcome, world.calls) == ("unchanged", {**ONCE, "ContactGet": 1})
+    assert "1 contacts that the portal's list" in result.warnings[0]
+    world.portal.heal()
+    for number in range(60):
+        world.portal.plan(Fault.odd_record({**ghost, "ID": 999_001 + number}), "ContactListUpdates")
+    assert world.sync().outcome == "exported"
+    assert (world.sync().outcome, world.calls) == ("unchanged", ONCE)
+    world.book.add([1])
+    assert (world.sync().outcome, world.calls) == ("synced", {**ONCE, "ContactList": 1})
+    world.check()
+
+
 # When everything is listed anew.
 
 

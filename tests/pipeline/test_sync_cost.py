@@ -155,6 +155,7 @@ def _held():
         listings={},
         unmentioned=0,
         unexplained=0,
+        unsettled=0,
         aged=np.empty(0, np.int64),
         born_since=False,
     )
