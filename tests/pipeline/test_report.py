@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from amoot_etl.pipeline.report import report, report_text, write
 from amoot_etl.pipeline.report.feed import TEHRAN, Feed, Publish, read_feed, sizes
 from amoot_etl.pipeline.report.figures import figures_of
 from amoot_etl.pipeline.report.fold import SMALLEST, Part, fold, is_small
+from amoot_etl.pipeline.report.reconciled import reconciliation
 from amoot_etl.pipeline.report.words import LANGUAGES, Words
 from amoot_etl.schema import RULES
 from amoot_etl.settings import Settings
@@ -578,15 +580,42 @@ def test_the_verdict_is_the_manifests(tmp_path, scope, updates, said):
     assert bool(page.one("header").all(class_="warning")) == (scope != "full")
 
 
+class _Groups:
+    """Stands for the tables of a set whose groups are given: (group_id, title, portal's count, ours, reconciled)."""
+
+    def __init__(self, *groups: tuple[int, str | None, int, int, bool]) -> None:
+        self._groups = groups
+
+    def read(self, _table: str, columns: list[str]) -> pa.Table:
+        return pa.Table.from_pylist([dict(zip(columns, group, strict=True)) for group in self._groups])
+
+
 def test_groups_that_differ_come_first(demo):
-    """A group whose counts differ stands at the top and says so; an inferred one says so too."""
-    figures = figures_of(require_current(demo))
-    known = figures.reconciliation
-    odd = known.lines[-1]._replace(reconciled=False, listed=False)
-    figures = dataclasses.replace(figures, reconciliation=known._replace(lines=(odd, *known.lines[:-1])))
+    """Lines begin with groups whose counts differ, then the largest; small groups have none, and are counted."""
+    groups = _Groups(
+        (1, "بزرگ", 90, 90, True),
+        (2, None, 7, 6, False),
+        (3, "کوچک", 4, 4, True),
+        (4, "میانه", 50, 50, True),
+        (5, "رفته", 9, 3, False),
+    )
+    manifest = {"reconciliation": {"groups": [{"group_id": 2, "how": "inferred"}]}}
+    known = reconciliation(dataclasses.replace(require_current(demo), manifest=manifest), groups)
+    assert [(line.title, line.listed) for line in known.lines] == [
+        ("#2", False),
+        ("بزرگ", True),
+        ("میانه", True),
+    ]
+    assert (known.groups, known.agreeing, known.more, known.proved) == (5, 3, 2, False)
+    figures = dataclasses.replace(figures_of(require_current(demo)), reconciliation=known)
     section = _section(read_page(write.page(figures, Words("en"))), "complete")
-    assert rows(section)[0][-1] == "differs (inferred)"
-    assert {row[-1] for row in rows(section)[1:]} == {"agrees"}
+    assert [row[1:] for row in rows(section)] == [
+        ["7", "6", "differs (inferred)"],
+        ["90", "90", "agrees"],
+        ["50", "50", "agrees"],
+    ]
+    assert "Groups whose count agrees with the portal's: 3 of 5." in section.text
+    assert "all those under 5 contacts among them: 2." in section.text
 
 
 # Odd sets, and the file.
