@@ -224,12 +224,17 @@ def _unlike(one: pa.Array | None, other: pa.Array | None, pair: Pair) -> Iterato
 
 def _codes(one: pa.DictionaryArray, other: pa.DictionaryArray) -> tuple[Ints, Ints]:
     """Give both arrays as numbers into the dictionary of the first: equal numbers are equal values."""
-    codes, others = (each.indices.fill_null(-1).to_numpy() for each in (one, other))
+    codes, others = (_filled(each.indices, -1) for each in (one, other))
     if one.dictionary.equals(other.dictionary):
         return codes, others
-    places = pc.index_in(other.dictionary, value_set=one.dictionary).fill_null(-2).to_numpy()
+    places = _filled(pc.index_in(other.dictionary, value_set=one.dictionary), -2)
     # The last place is that of -1, which stands for null on both sides.
     return codes, np.append(places, np.int32(-1))[others]
+
+
+def _filled(numbers: pa.Array, missing: int) -> Ints:
+    filled: Ints = (numbers.fill_null(missing) if numbers.null_count else numbers).to_numpy()
+    return filled
 
 
 def _unequal(one: pa.Array, other: pa.Array) -> Ints:

@@ -30,7 +30,7 @@ LAYOUTS = {
     "links": {"links": True},
     "copies": {"links": False},
 }
-KILLS = int(os.environ.get("AMOOT_TEST_KILLS", "100"))
+KILLS = int(os.environ.get("AMOOT_TEST_KILLS", "50"))
 """Random kills for each layout; `make soak` asks for thousands."""
 
 
