@@ -21,7 +21,7 @@ from amoot_etl.extractors.contacts import contact_reader
 from amoot_etl.extractors.landing import Landing
 from amoot_etl.schema import CONTACT_FIELDS
 
-EXAMPLES = int(os.environ.get("AMOOT_TEST_BODIES", "40"))
+EXAMPLES = int(os.environ.get("AMOOT_TEST_BODIES", "20"))
 """Bodies for each property; `AMOOT_TEST_BODIES=5000` looks longer."""
 
 FOOLING = [
