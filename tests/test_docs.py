@@ -179,7 +179,11 @@ def reader(tmp_path, monkeypatch):
         yield Reader(tmp_path, portal)
 
 
-@pytest.mark.parametrize("page", PAGES)
+# The Persian README is typed in the slow run only: its blocks are the English ones, which a fast test sees.
+TYPED = [pytest.param(page, marks=pytest.mark.slow) if page == "README.fa.md" else page for page in PAGES]
+
+
+@pytest.mark.parametrize("page", TYPED)
 def test_a_page_tells_the_truth(page, reader):
     """Every command prints what the page says, and every block of Python runs."""
     wrong = reader.play(ROOT / page)
