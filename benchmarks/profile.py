@@ -33,6 +33,7 @@ PARTS: Final = (
     ("the roll", "pipeline.roll", "Roll.admit"),
     ("clean", "pipeline.build", "clean_table"),
     ("write", "pipeline.sink", "Tables.write"),
+    ("write", "pipeline.sink", "Tables.close_contacts"),
     ("write", "pipeline.sink", "SpoolSink.put"),
     ("write", "pipeline.sink", "SpoolSink.finish"),
     ("compare with the list of changes", "pipeline.collect", "fetch_updates"),
