@@ -229,7 +229,8 @@ def _codes(one: pa.DictionaryArray, other: pa.DictionaryArray) -> tuple[Ints, In
         return codes, others
     places = _filled(pc.index_in(other.dictionary, value_set=one.dictionary), -2)
     # The last place is that of -1, which stands for null on both sides.
-    return codes, np.append(places, np.int32(-1))[others]
+    places = np.append(places, np.int32(-1)).astype(places.dtype, copy=False)
+    return codes, places[others]
 
 
 def _filled(numbers: pa.Array, missing: int) -> Ints:
