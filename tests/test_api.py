@@ -58,7 +58,7 @@ def _subclasses(kind: type) -> list[type]:
 
 def test_every_error_has_an_exit_code_and_a_subject():
     """Whatever we raise on purpose carries its subject and ends in a code of the table."""
-    from amoot_etl.cli import EXIT_CODES, _code_of  # noqa: PLC0415
+    from amoot_etl.cli import EXIT_CODES, exit_code_of  # noqa: PLC0415
 
     for kind in _subclasses(errors.AmootError):
         if kind.__module__.startswith("amoot_etl"):
@@ -67,7 +67,7 @@ def test_every_error_has_an_exit_code_and_a_subject():
             assert (
                 kind is errors.AmootError
                 or kind.__name__.startswith("_")
-                or _code_of(error) in EXIT_CODES.values()
+                or exit_code_of(kind) in EXIT_CODES.values()
             )
     assert sorted(EXIT_CODES.values()) == [2, 3, 4, 5, 6, 7, 8]
 

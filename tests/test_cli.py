@@ -109,8 +109,20 @@ def test_changes_and_rollback_follow_the_portal(run, portal):
     assert [row["change"] for row in json.loads(run("diff", "--json").stdout)] == ["added"]
     [row] = json.loads(run("changes", "--json").stdout)
     assert row["contact_id"] == contact_id
+    assert len(json.loads(run("changes", "--since", "2020-01-01", "--json").stdout)) == 1
+    assert json.loads(run("changes", "--since", "2100-01-01T10:00", "--json").stdout) == []
     assert run("rollback").exit_code == 0
     assert json.loads(run("generations", "--json").stdout)[1]["current"] is True
+
+
+def test_how_the_folder_is_kept(run, tmp_path):
+    """Files for a group, none kept but the one just replaced, and a full look before a set is current."""
+    for _ in range(3):
+        done = run("export", "-q", "--mode", "group", "--keep", "1", "--keep-for", "0h", "--verify", "full")
+        assert done.exit_code == 0
+    assert (tmp_path / "output" / "contacts.parquet").stat().st_mode & 0o777 == 0o640
+    assert len(json.loads(run("generations", "--json").stdout)) == 2
+    assert run("sync", "-q", "--keep-for", "soon").exit_code == 2
 
 
 def _command(*words: str, **environment: str) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -14,7 +16,20 @@ from amoot_etl.settings import Settings, Settled, settle
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["as_json", "out_option", "portal_options", "settings_of", "settled_of", "show_json", "show_table"]
+    from amoot_etl.pipeline.run import Keeping
+
+__all__ = [
+    "age",
+    "as_json",
+    "keeping_of",
+    "keeping_options",
+    "out_option",
+    "portal_options",
+    "settings_of",
+    "settled_of",
+    "show_json",
+    "show_table",
+]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -120,3 +135,53 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def age(_context: click.Context, _option: click.Parameter, value: str | None) -> dt.timedelta | None:
+    """Read a span of time: `12h`, `7d`, or `never`; None where it was not given."""
+    if value is None:
+        return None
+    if value == "never":
+        return dt.timedelta.max
+    match = re.fullmatch(r"([0-9]{1,6})([mhdw])", value.strip().lower())
+    if match is None:
+        raise click.BadParameter(f"{value} is no age: give 12h, 7d, 2w, or never")
+    return dt.timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def keeping_options(function: _F) -> _F:
+    """Add the options that say how the output folder is kept."""
+    options = [
+        click.option(
+            "--mode",
+            type=click.Choice(["private", "group"]),
+            help="Who may read the files: you alone, or your group too (a BI service).",
+        ),
+        click.option(
+            "--keep", type=click.IntRange(min=1), metavar="N", help="Generations kept at least (3)."
+        ),
+        click.option(
+            "--keep-for", callback=age, metavar="AGE", help="How long a replaced generation is kept (24h)."
+        ),
+        click.option(
+            "--verify",
+            "check",
+            type=click.Choice(["cheap", "full"]),
+            default="cheap",
+            help="How deep the new set is looked at before it becomes current.",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def keeping_of(shared: dict[str, Any]) -> Keeping:
+    """Take the options of `keeping_options` out of what a command was given."""
+    from amoot_etl.pipeline.run import Keeping  # noqa: PLC0415 - help needs no pipeline
+
+    given = {name: shared.pop(name) for name in ("mode", "keep", "keep_for", "check")}
+    return Keeping(**{name: value for name, value in given.items() if value is not None})

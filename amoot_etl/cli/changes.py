@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -23,4 +25,13 @@ def command(since: str | None, out: Path | None, *, as_json: bool, parquet: Path
     """Show the change feed: what each publish changed, the oldest first."""
     from amoot_etl.pipeline.diff import changes  # noqa: PLC0415 - help needs no tables
 
-    show_changes(changes(load(out=out).out, since), as_json=as_json, parquet=parquet)
+    show_changes(changes(load(out=out).out, _moment(since)), as_json=as_json, parquet=parquet)
+
+
+def _moment(since: str | None) -> str | dt.datetime | None:
+    """Read a moment on Tehran's clock, unless it says otherwise; what is none is a run's name."""
+    try:
+        moment = dt.datetime.fromisoformat(since or "")
+    except ValueError:
+        return since
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo("Asia/Tehran"))

@@ -9,7 +9,15 @@ from typing import Any
 import click
 
 from amoot_etl.cli._display import Display
-from amoot_etl.cli._options import as_json, out_option, portal_options, settings_of, show_json
+from amoot_etl.cli._options import (
+    as_json,
+    keeping_of,
+    keeping_options,
+    out_option,
+    portal_options,
+    settings_of,
+    show_json,
+)
 from amoot_etl.cli._summary import summarise
 
 
@@ -48,6 +56,7 @@ from amoot_etl.cli._summary import summarise
     help="Share of contacts that may be gone (0.2).",
 )
 @click.option("--wait", type=float, metavar="SECONDS", help="Wait for another run that holds the folder.")
+@keeping_options
 @as_json
 @portal_options
 def command(  # noqa: PLR0913 - each is a flag
@@ -71,6 +80,7 @@ def command(  # noqa: PLR0913 - each is a flag
     """
     for name in ("columns", "exclude"):
         shared[name] = _names(shared[name])
+    keeping = keeping_of(shared)
     settings = settings_of(**shared)
     if shared["csv_profile"] or shared["csv_compression"]:
         formats = (*formats, "csv")
@@ -97,6 +107,7 @@ def command(  # noqa: PLR0913 - each is a flag
                 accept_shrink=accept_shrink,
                 max_shrink=MAX_SHRINK if max_shrink is None else max_shrink,
                 wait=wait,
+                keeping=keeping,
                 portal=portal,
                 watch=display.watch,
                 on_retry=display.retry,

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from amoot_etl.cli._display import Display
-from amoot_etl.cli._options import as_json, out_option, portal_options, settings_of, show_json
+from amoot_etl.cli._options import (
+    age,
+    as_json,
+    keeping_of,
+    keeping_options,
+    out_option,
+    portal_options,
+    settings_of,
+    show_json,
+)
 from amoot_etl.cli._summary import summarise
 
-_UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-def _age(_context: click.Context, _option: click.Parameter, value: str | None) -> dt.timedelta | None:
-    """Read a span of time: `12h`, `7d`, or `never`; None where it was not given."""
-    if value is None:
-        return None
-    if value == "never":
-        return dt.timedelta.max
-    match = re.fullmatch(r"([0-9]{1,6})([mhdw])", value.strip().lower())
-    if match is None:
-        raise click.BadParameter(f"{value} is no age: give 12h, 7d, 2w, or never")
-    return dt.timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+if TYPE_CHECKING:
+    import datetime as dt
 
 
 @click.command()
@@ -32,7 +28,7 @@ def _age(_context: click.Context, _option: click.Parameter, value: str | None) -
 @click.option("--full", is_flag=True, help="List everything anew, whatever that costs.")
 @click.option(
     "--full-every",
-    callback=_age,
+    callback=age,
     metavar="AGE",
     help="List everything anew when that was last done so long ago: 12h, 7d, never (7d).",
 )
@@ -51,6 +47,7 @@ def _age(_context: click.Context, _option: click.Parameter, value: str | None) -
     help="Share of contacts that may be gone (0.2).",
 )
 @click.option("--wait", type=float, metavar="SECONDS", help="Wait for another run that holds the folder.")
+@keeping_options
 @as_json
 @portal_options
 def command(  # noqa: PLR0913 - each is a flag
@@ -69,6 +66,7 @@ def command(  # noqa: PLR0913 - each is a flag
     Two requests tell whether anything changed; what did is asked for, or listed where that is cheaper. Without a
     published set, or where one cannot be gone on with, everything is exported.
     """
+    keeping = keeping_of(shared)
     settings = settings_of(**shared)
     from amoot_etl.pipeline.guard import MAX_SHRINK  # noqa: PLC0415 - the heavy part starts here
     from amoot_etl.pipeline.sync import FULL_EVERY, sync  # noqa: PLC0415
@@ -82,6 +80,7 @@ def command(  # noqa: PLR0913 - each is a flag
             accept_shrink=accept_shrink,
             max_shrink=MAX_SHRINK if max_shrink is None else max_shrink,
             wait=wait,
+            keeping=keeping,
             watch=display.watch,
             on_retry=display.retry,
         )

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from amoot_etl.client import Client
-from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.collect import Collector, Progress
 from amoot_etl.pipeline.formats import check_formats
 from amoot_etl.pipeline.guard import MAX_SHRINK
-from amoot_etl.pipeline.run import DEMO_URL, Outcome, Run, Wish, fingerprint, now, sound_previous
+from amoot_etl.pipeline.run import DEMO_URL, Keeping, Outcome, Run, Wish, fingerprint, now, sound_previous
 from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load
 from amoot_etl.transformers.custom import check_fields
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from amoot_etl.loaders.publish import Output
 
 __all__ = ["DEMO_URL", "ExportResult", "export", "export_into", "fingerprint"]
 
@@ -60,6 +61,7 @@ def export(  # noqa: PLR0913 - each is a flag of the command
     accept_shrink: bool = False,
     max_shrink: float = MAX_SHRINK,
     wait: float | None = None,
+    keeping: Keeping | None = None,
     portal: str | None = None,
     today: dt.date | None = None,
     watch: Callable[[Progress], None] | None = None,
@@ -77,6 +79,7 @@ def export(  # noqa: PLR0913 - each is a flag of the command
         accept_shrink: Publish even what would otherwise be refused, for once.
         max_shrink: The share of contacts that may be gone before that is refused.
         wait: Seconds to wait for another run that holds the folder; None not at all.
+        keeping: How the output folder is kept.
         portal: What the manifest names as the portal; the base URL unless given.
         today: The run's date in Tehran; the clock's unless given.
         watch: Told how far the run has come.
@@ -104,8 +107,15 @@ def export(  # noqa: PLR0913 - each is a flag of the command
     settings.need_token()
     check_formats(formats)
     check_fields(settings.mapping)
-    output = Output(settings.out)
-    wish = Wish(formats=formats, dry_run=dry_run, accept_shrink=accept_shrink, max_shrink=max_shrink)
+    keeping = keeping or Keeping()
+    output = keeping.output(settings.out)
+    wish = Wish(
+        formats=formats,
+        dry_run=dry_run,
+        accept_shrink=accept_shrink,
+        max_shrink=max_shrink,
+        check=keeping.check,
+    )
     with ExitStack() as stack:
         stack.enter_context(output.lock(wait))
         client = stack.enter_context(Client(settings, on_retry=on_retry))

@@ -15,6 +15,7 @@ from amoot_etl._version import __version__
 from amoot_etl.loaders.check import check_file
 from amoot_etl.loaders.contract import RunFacts
 from amoot_etl.loaders.generations import current_run, sound_current
+from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.diff import write_changes
 from amoot_etl.pipeline.formats import write_formats
 from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK, Candidate, contact_ids, guard, share_of_ids
@@ -23,15 +24,15 @@ from amoot_etl.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from amoot_etl.loaders.contract import Written
     from amoot_etl.loaders.draft import Draft
     from amoot_etl.loaders.generations import Generation
-    from amoot_etl.loaders.publish import Output
     from amoot_etl.pipeline.collect import Collected
     from amoot_etl.settings import Settings
 
-__all__ = ["DEMO_URL", "Outcome", "Run", "Wish", "fingerprint", "now", "sound_previous"]
+__all__ = ["DEMO_URL", "Keeping", "Outcome", "Run", "Wish", "fingerprint", "now", "sound_previous"]
 
 DEMO_URL: Final = "demo"
 """What the manifest of a set from the embedded portal names as its portal; anything may take its place."""
@@ -48,12 +49,37 @@ class Wish:
         dry_run: Do everything but publish.
         accept_shrink: Publish even what would otherwise be refused, for once.
         max_shrink: The share of contacts that may be gone before that is refused.
+        check: How deep the set is looked at before it becomes current.
     """
 
     formats: Sequence[str] = ()
     dry_run: bool = False
     accept_shrink: bool = False
     max_shrink: float = MAX_SHRINK
+    check: Literal["cheap", "full"] = "cheap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """How the output folder is kept.
+
+    Args:
+        mode: `private` or `group`: who may read the files; None as the folder is, private when it is new.
+        keep: Generations kept at least.
+        keep_for: How long a generation is kept after another took its place.
+        check: How deep a new set is looked at before it becomes current: `cheap` or `full`.
+    """
+
+    mode: Literal["private", "group"] | None = None
+    keep: int = 3
+    keep_for: dt.timedelta = dt.timedelta(hours=24)
+    check: Literal["cheap", "full"] = "cheap"
+
+    def output(self, folder: Path) -> Output:
+        """Give the folder, kept so."""
+        # A century: what `never` comes to, without falling off the calendar.
+        keep_for = min(self.keep_for, dt.timedelta(days=36_500))
+        return Output(folder, mode=self.mode, keep=self.keep, keep_for=keep_for)
 
 
 class Outcome(NamedTuple):
@@ -151,7 +177,8 @@ class Run:
         )
         if previous and previous.manifest.get("scope") == self.scope:
             written.append(write_changes(previous, draft, collected.finished_at, collected.rows))
-        return Outcome(True, draft.publish(manifest, written).manifest, warnings)
+        check = _check_in_full if wish.check == "full" else None
+        return Outcome(True, draft.publish(manifest, written, check=check).manifest, warnings)
 
     def options(self, formats: Sequence[str], previous: Generation | None) -> dict[str, dict[str, str]]:
         """Give each format's options: as they were asked for, else as the current set has them, else the default."""
@@ -220,6 +247,13 @@ class Run:
             max_shrink=wish.max_shrink,
             accept_shrink=wish.accept_shrink,
         )
+
+
+def _check_in_full(generation: Generation) -> None:
+    """Read a whole set back, every byte and every format, before it becomes current."""
+    from amoot_etl.pipeline.verify import verify_generation  # noqa: PLC0415 - only a full check needs it
+
+    verify_generation(generation).require_ok()
 
 
 def sound_previous(output: Output) -> tuple[Generation | None, list[str]]:

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from amoot_etl.client import Client
 from amoot_etl.errors import AmootError, OutputError
-from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.catchup import CatchUp, InFull
 from amoot_etl.pipeline.export import ExportResult, export_into
 from amoot_etl.pipeline.formats import check_formats
@@ -23,7 +22,7 @@ from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK, Candidate, objectio
 from amoot_etl.pipeline.held import NEEDED, all_listed_since, read_held
 from amoot_etl.pipeline.learnt import Learnt
 from amoot_etl.pipeline.renew import Renewal, compression_of, warnings_of
-from amoot_etl.pipeline.run import Run, Wish, now, sound_previous
+from amoot_etl.pipeline.run import Keeping, Run, Wish, now, sound_previous
 from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load
 from amoot_etl.transformers.custom import check_fields
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from amoot_etl.loaders.generations import Generation
+    from amoot_etl.loaders.publish import Output
     from amoot_etl.pipeline.collect import Progress
 
 __all__ = ["FULL_EVERY", "LAST_CHECK", "SyncResult", "sync"]
@@ -70,6 +70,7 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
     accept_shrink: bool = False,
     max_shrink: float = MAX_SHRINK,
     wait: float | None = None,
+    keeping: Keeping | None = None,
     portal: str | None = None,
     today: dt.date | None = None,
     watch: Callable[[Progress], None] | None = None,
@@ -88,6 +89,7 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
         accept_shrink: Publish even what would otherwise be refused, for once.
         max_shrink: The share of contacts that may be gone before that is refused.
         wait: Seconds to wait for another run that holds the folder; None not at all.
+        keeping: How the output folder is kept.
         portal: What the manifest names as the portal; the base URL unless given.
         today: The run's date in Tehran; the clock's unless given.
         watch: Told how far an export has come.
@@ -119,8 +121,9 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
     settings.need_token()
     check_formats(formats)
     check_fields(settings.mapping)
-    output = Output(settings.out)
-    wish = Wish(formats=formats, accept_shrink=accept_shrink, max_shrink=max_shrink)
+    keeping = keeping or Keeping()
+    output = keeping.output(settings.out)
+    wish = Wish(formats=formats, accept_shrink=accept_shrink, max_shrink=max_shrink, check=keeping.check)
     with ExitStack() as stack:
         stack.enter_context(output.lock(wait, "sync"))
         client = stack.enter_context(Client(settings, on_retry=on_retry))
