@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors.body import LITERALS, Raw, usable_ids
 from amoot_etl.extractors.contacts import contact_reader
+from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.fetch import Listing, StartOver
 from amoot_etl.pipeline.memberships import Memberships
 from amoot_etl.pipeline.roll import Admission, Entries, Roll
@@ -282,7 +283,7 @@ class Build:
     def _tell(self, prepared: _Prepared, admission: Admission) -> None:
         """Enter a batch into the tallies and the memberships."""
         entries, first = prepared.entries, admission.first_in_listing
-        for number in np.unique(entries.listings).tolist():
+        for number in once(entries.listings.astype(np.int64)).tolist():
             here = entries.listings == number
             if number < 0:
                 continue

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import numpy as np
 import pyarrow.parquet as pq
 
 from amoot_etl.errors import RefusedError
+from amoot_etl.pipeline.alignment import once
+from amoot_etl.pipeline.idsets import common
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
 __all__ = ["FULL_SCOPE", "MAX_SHRINK", "Candidate", "contact_ids", "guard", "objections", "share_of_ids"]
@@ -136,10 +138,10 @@ def share_of_ids(previous: Path, new: Path) -> float | None:
     Returns:
         0 to 1, or None when one of them is empty.
     """
-    one, other = np.unique(contact_ids(previous)), np.unique(contact_ids(new))
+    one, other = once(contact_ids(previous)), once(contact_ids(new))
     if not len(one) or not len(other):
         return None
-    shared = len(np.intersect1d(one, other, assume_unique=True))
+    shared = len(common(one, other))
     return shared / min(len(one), len(other))
 
 

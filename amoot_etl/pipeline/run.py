@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from amoot_etl._version import __version__
 from amoot_etl.loaders.check import check_file
 from amoot_etl.loaders.contract import RunFacts
 from amoot_etl.loaders.generations import current_run, sound_current
 from amoot_etl.loaders.publish import Output
+from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.diff import write_changes
 from amoot_etl.pipeline.formats import write_formats
 from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK, Candidate, contact_ids, guard, share_of_ids
+from amoot_etl.pipeline.idsets import NOBODY, without
 from amoot_etl.schema import SCHEMA_VERSION, TRANSFORMS_VERSION
 from amoot_etl.shape import Shape
 
@@ -192,8 +192,8 @@ class Run:
         }
 
     def _manifest(self, collected: Collected, previous: Generation | None, draft: Draft) -> dict[str, Any]:
-        new = contact_ids(draft.folder / "contacts.parquet")
-        old = contact_ids(previous.path / "contacts.parquet") if previous else np.empty(0, np.int64)
+        new = once(contact_ids(draft.folder / "contacts.parquet"))
+        old = once(contact_ids(previous.path / "contacts.parquet")) if previous else NOBODY
         kept = collected.contacts
         carried = {"carried": collected.carried} if self.mode == "sync" else {}
         return {
@@ -214,8 +214,8 @@ class Run:
                 "repeated": collected.received + collected.carried - kept - collected.unreadable,
                 "unreadable": collected.unreadable,
                 "previous": len(old),
-                "added": int(np.setdiff1d(new, old).size),
-                "removed": int(np.setdiff1d(old, new).size),
+                "added": len(without(new, old)),
+                "removed": len(without(old, new)),
             },
             "reconciliation": {
                 "groups": _reconciliation(collected),

@@ -415,7 +415,9 @@ def test_dry_run_changes_nothing(settings_for):
 
 def test_listings_are_fetched_side_by_side_but_bounded(settings_for):
     """No more requests at a time than the setting says, and more than one."""
-    with Portal(AddressBook.invent(contacts=2000)) as portal:
+    with Portal(AddressBook.invent(contacts=400)) as portal:
+        # Each answer takes long enough for others to be asked for meanwhile.
+        portal.plan(Fault.late(0.05), "ContactList")
         export(settings_for(portal, concurrency=3))
         assert 1 < portal.most_at_once <= 3
 
