@@ -29,7 +29,7 @@ test: .venv/.ready
 	@$(BIN)/python -m pytest -n 2
 
 test-slow: .venv/.ready
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -n 2 -m slow
 
 lint: .venv/.ready
 	@$(BIN)/ruff format --check --quiet .
@@ -43,9 +43,9 @@ bench: .venv/.ready
 coverage: .venv/.ready
 	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
-# Thousands of kills instead of hundreds.
+# Whole matrices, long stories and thousands of kills: an hour or more.
 soak: .venv/.ready
-	@AMOOT_TEST_KILLS=2000 $(BIN)/python -m pytest -m slow tests/kill --timeout 7200
+	@AMOOT_TEST_KILLS=1000 $(BIN)/python -m pytest -m "soak or slow" tests/kill tests/pipeline tests/test_faults_matrix.py --timeout 7200
 
 clean:
 	rm -rf .venv build *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -201,3 +201,12 @@ def test_what_the_profile_times_is_there():
 def test_every_part_of_the_short_form_is_known():
     """The parts are those that the command offers."""
     assert list(suite.PARTS) == ["export", "others", "growth", "formats", "sync", "verify", "start"]
+
+
+def test_a_hasty_form_measures_less_often_and_no_less():
+    """Fewer runs can be asked for; sizes stay as they are, and no side runs more often than it would."""
+    hasty = suite.hasty(suite.FULL, 2)
+    assert (hasty.runs, hasty.contacts) == (2, suite.FULL.contacts)
+    assert hasty.growth.keys() == suite.FULL.growth.keys()
+    assert max(hasty.growth.values()) == 2
+    assert suite.hasty(suite.SHORT, 99) == suite.SHORT

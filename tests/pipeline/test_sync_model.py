@@ -356,7 +356,14 @@ def test_sync_follows_whatever_happens():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(1200)
 def test_sync_follows_whatever_happens_for_long():
+    """The same, with longer stories."""
+    _run(examples=10, steps=25)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_sync_follows_whatever_happens_for_very_long():
     """The same, many times over."""
     _run(examples=150, steps=40)
