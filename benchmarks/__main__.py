@@ -17,7 +17,7 @@ from benchmarks import sides
 from benchmarks.bodies import WORK, one
 from benchmarks.measure import machine, run
 from benchmarks.portal import DEMO_TOKEN, serving
-from benchmarks.suite import FULL, PARTS, SHORT, Form
+from benchmarks.suite import FULL, PARTS, SHORT, Form, hasty
 from benchmarks.table import between_marks, markdown, on_screen
 from benchmarks.targets import Line, at_least
 
@@ -69,8 +69,9 @@ def main() -> None:
     parser.add_argument(
         "--write", action="store_true", help="keep the figures in results.json, README.md, growth.svg"
     )
+    parser.add_argument("--runs", type=int, default=99, help="runs of each side, at most")
     options = parser.parse_args()
-    form = FULL if options.full else SHORT
+    form = hasty(FULL if options.full else SHORT, options.runs)
     results = _known() if options.write else {"parts": {}}
     results |= {
         "form": form.name,

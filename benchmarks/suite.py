@@ -7,7 +7,7 @@ import shutil
 import statistics
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from benchmarks.targets import Line, at_least, at_most
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["FULL", "PARTS", "SHORT", "Form"]
+__all__ = ["FULL", "PARTS", "SHORT", "Form", "hasty"]
 
 _OUT: Final = WORK / "out"
 _MIB: Final = 1 << 20
@@ -68,6 +68,14 @@ FULL: Final = Form(
     {10_000: 5, 100_000: 5, 1_000_000: 5, 4_000_000: 3},
     15,
 )
+
+
+def hasty(form: Form, runs: int) -> Form:
+    """Give a form with so many runs at most, for when there is little time or much noise."""
+    growth = {size: min(runs, count) for size, count in form.growth.items()}
+    others = {size: min(runs, count) for size, count in form.others.items()}
+    fewer, syncs = min(runs, form.runs), min(runs, form.syncs)
+    return replace(form, growth=growth, others=others, runs=fewer, syncs=syncs)
 
 
 def exporting(form: Form) -> Iterator[Line]:
@@ -270,7 +278,7 @@ PARTS: Final[dict[str, Callable[[Form], Iterator[Line]]]] = {
 
 
 def _told(figures: Figures) -> str:
-    return f"{figures.seconds:.2f} s"
+    return f"{figures.seconds:.2f} s ({len(figures.runs)})"
 
 
 def _script(name: str, source: str, out: str, *more: str) -> Callable[[], Run]:
