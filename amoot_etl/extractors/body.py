@@ -142,7 +142,8 @@ class BodyReader:
         unknown = tuple(self._unknown)
         try:
             table = self._query(segment, unknown)
-        except duckdb.Error:
+        except (duckdb.Error, UnicodeDecodeError):
+            # Its message may quote a byte of a letter that the body cuts in two.
             return None
         found = sum(len(column) - column.null_count for column in table.columns)
         if found != values or usable_ids(table.column(self._known[0])) is None:

@@ -175,7 +175,8 @@ def _element_end(text: str, position: int) -> int:
         level += _STEP.get(mark, 0)
         end = token.end()
         if level < 0:
-            return token.start() or end
+            # A stray bracket is an element that nobody can read, or there would be no way past it.
+            return max(token.start(), position + 1)
         if level == 0 and mark in "]}":
             return end
     # A quote that is still open would have swallowed the brackets: only a bare word can end with the text.

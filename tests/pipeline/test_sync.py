@@ -485,12 +485,14 @@ def test_a_run_that_dies_leaves_the_old_set_or_the_new_one(world, monkeypatch):
                 deaths.append(step)
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr("amoot_etl.pipeline.sync.Output", lambda out, die=die: Output(out, step=die))
+        monkeypatch.setattr(
+            "amoot_etl.pipeline.run.Output", lambda out, die=die, **kept: Output(out, step=die, **kept)
+        )
         # Once the new set is current an interrupt comes after the deed.
         with contextlib.suppress(KeyboardInterrupt):
             sync(world.settings, today=TODAY)
         assert deaths or step == "show"  # which is for paths that must change
-        monkeypatch.setattr("amoot_etl.pipeline.sync.Output", Output)
+        monkeypatch.setattr("amoot_etl.pipeline.run.Output", Output)
         assert verify(world.settings.out).problems == []
         world.sync()
         world.check()
