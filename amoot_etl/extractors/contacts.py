@@ -105,6 +105,11 @@ def fetch_contact(client: Client, contact_id: int, *, tries: int | None = None) 
         record = client.download(
             "ContactGet", _OneContact, tries=tries, twice_at_most="Failed", ContactID=contact_id
         )
+    except NotFound as error:
+        if error.status != "ContactID_Invalid":
+            # A code about groups says nothing about this contact.
+            raise unexpected("ContactGet", f"the status {error.status}", status=error.status) from error
+        raise
     except PortalUnavailable as error:
         if error.status != "Failed":
             raise
@@ -133,15 +138,6 @@ class _OneContact:
         self._body += block
 
     def finish(self) -> careful.Record:
-        try:
-            return self._record()
-        except NotFound as error:
-            if error.status != "ContactID_Invalid":
-                # A code about groups says nothing about this contact.
-                raise unexpected("ContactGet", f"the status {error.status}", status=error.status) from error
-            raise
-
-    def _record(self) -> careful.Record:
         text = bytes(self._body).decode("utf-8-sig", "replace").strip()
         envelope, _ = careful.fields(text)
         whole = text.startswith("{") and text.endswith("}") and careful.depth(text) == 0
