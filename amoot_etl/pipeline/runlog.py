@@ -97,7 +97,8 @@ def run_log(folder: Path, run_id: str, command: str, *, secrets: Collection[str]
     # A log that cannot be written must not keep the contacts from being so.
     try:
         path.touch(mode=0o600)
-        file: logging.Handler = logging.FileHandler(path, encoding="utf-8")
+        # Mode "a" would open the file again for a thread that speaks after the run has ended, and never close it.
+        file: logging.Handler = logging.FileHandler(path, mode="w", encoding="utf-8")
     except OSError as error:
         _log.warning("%s: no log is written (%s)", path, error.strerror)
         file = logging.NullHandler()
