@@ -139,7 +139,7 @@ def test_a_clock_that_is_wrong(doctor, monkeypatch):
     """A clock that differs from the portal's by more than a minute is a warning."""
     assert doctor()[1]["clock"]["state"] == "ok"
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
-    monkeypatch.setattr("amoot_etl.client._moment", lambda _: an_hour_ago)
+    monkeypatch.setattr("amoot_etl.client.read_moment", lambda _: an_hour_ago)
     code, found = doctor()
     assert (code, found["clock"]["state"]) == (0, "warning")
     assert abs(found["clock"]["details"]["seconds_ahead"] - 3600) < 60

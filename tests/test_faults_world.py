@@ -207,7 +207,7 @@ def test_a_portal_that_asks_for_too_long_ends_the_run(portal):
 
 def test_waiting_is_bounded_in_all(portal, monkeypatch):
     """All waits of a run together have an end, however many calls fail once."""
-    monkeypatch.setattr("amoot_etl.client._LONGEST_IN_ALL", 0.2)
+    monkeypatch.setattr("amoot_etl.client.limits.LONGEST_IN_ALL", 0.2)
     portal.plan(Fault.http(503, retry_after=0.05), calls=range(1, 100, 2))
     with (
         Client(settings(portal)) as client,
