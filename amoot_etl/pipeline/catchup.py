@@ -2,38 +2,39 @@
 
 Two requests tell whether anything changed: the groups' counts, and each contact's stamp. Then, in this order: groups
 that have gained contacts are listed; contacts that changed, and those whose absence stands out, are asked for; groups
-whose counts still differ from what follows are listed, until all agree; contacts that have lost their last group are
-looked for. A contact is taken out only when the portal says that there is none, or when complete listings of all its
-groups and of the contacts without a group lack it.
+whose counts still differ from what follows are listed, until all agree; groups in which moves may have cancelled are
+listed as far as that is cheap; contacts that are new, or have lost their last group, are looked for until some
+listing has them. A contact is taken out only when the portal says that there is none, or when complete listings of
+all its groups and of the contacts without a group lack it.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from amoot_etl import errors
-from amoot_etl.extractors.contacts import ALL, NO_LABEL, contact_reader
-from amoot_etl.extractors.groups import Group, fetch_groups
-from amoot_etl.pipeline.absence import stand_out
+from amoot_etl.extractors.contacts import ALL, NO_LABEL
+from amoot_etl.pipeline.asking import Asking, InFull
+from amoot_etl.pipeline.doubt import Doubt, only_restamped
 from amoot_etl.pipeline.expect import Knowledge
-from amoot_etl.pipeline.idsets import NOBODY, common, ids_of, inside, union, without
-from amoot_etl.pipeline.prove import Updates, fetch_each, fetch_updates
-from amoot_etl.pipeline.synccost import FREE, RECORD_BYTES, Pace, choose, most_gets, seconds
+from amoot_etl.pipeline.idsets import NOBODY, union, without
+from amoot_etl.pipeline.prove import Updates
+from amoot_etl.pipeline.synccost import FREE, RECORD_BYTES, Pace, choose, most_gets, most_in_doubt, seconds
+from amoot_etl.pipeline.told import Open, left_open, what_changed, worth_asking
 from amoot_etl.transformers.text import clean
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections import Counter
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import numpy as np
     import numpy.typing as npt
 
     from amoot_etl.client import Client
+    from amoot_etl.extractors.groups import Group
+    from amoot_etl.pipeline.collect import Progress
     from amoot_etl.pipeline.held import Held
     from amoot_etl.pipeline.learnt import Learnt
 
@@ -43,58 +44,45 @@ __all__ = ["CatchUp", "InFull"]
 
 _log = logging.getLogger("amoot_etl.sync")
 
-_RATE: Final = 25e6
-"""Bytes a second, as long as no body was large enough to measure by."""
-_LARGE: Final = 1 << 20
-_COUNTS: Final = 3
-"""How often the groups' counts are asked for again."""
-
-
-class InFull(Exception):  # noqa: N818 - a turn of the road, not a fault
-    """Exporting anew is the better way, or the only one."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
 
 class CatchUp:
-    """One sync's asking.
+    """One sync's finding out.
 
     Args:
         client: A connection to the portal.
         held: The current set.
+        contacts: Its table of contacts.
         learnt: Takes the records that come.
         folder: Where the list of changes lands.
         today: The run's date in Tehran.
+        watch: Told how far the asking has come.
     """
 
-    def __init__(self, client: Client, held: Held, learnt: Learnt, folder: Path, *, today: dt.date) -> None:
+    def __init__(  # noqa: PLR0913 - what is known, whom to ask, and who is told
+        self,
+        client: Client,
+        held: Held,
+        contacts: Path,
+        learnt: Learnt,
+        folder: Path,
+        *,
+        today: dt.date,
+        watch: Callable[[Progress], None] | None = None,
+    ) -> None:
         self.held = held
         self.learnt = learnt
         self.knowledge = Knowledge(held)
-        self.groups: list[Group] = []
-        """The groups as the portal told of them last."""
         self.moved: set[int] = set()
         """Groups that kept changing while they were listed: the next sync lists them again."""
-        self.requests: Counter[str] = Counter()
-        self.unmentioned = 0
-        self.unexplained = 0
-        self.unsettled = 0
-        self.fetched = 0
-        self._client = client
-        self._folder = folder
-        self._today = today
+        self.open = Open(0, 0, 0)
+        self._ask = Asking(client, learnt, self.knowledge, folder, today=today, watch=watch)
+        self._contacts = contacts
+        self._doubt = Doubt(self.knowledge, most_in_doubt(len(held.ids)))
         self._updates = Updates(NOBODY, NOBODY, NOBODY)
-        self._stand_out = NOBODY
-        self._asked = NOBODY
-        self._failed = NOBODY
-        """Contacts for which the portal would not answer."""
         self._accepted: set[int] = set()
         """Listed groups of which the portal counts otherwise than it lists."""
         self._settled = NOBODY
-        self._counts_left = _COUNTS
-        self._latency = 0.0
+        self._export_seconds = 0.0
         self._outside = 0
         """Contacts that stand in the listing of those without a group."""
 
@@ -108,22 +96,42 @@ class CatchUp:
             InFull: The whole had better be exported.
             CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
         """
-        self._ask_groups()
-        pace = self._ask_updates()
-        changed, news, absent = self._compare()
-        wanted = union(changed, absent)
+        self._ask.ask_groups()
+        self._updates, pace = self._ask.ask_updates()
+        told = what_changed(self.held, self._updates)
+        changed = union(told.restamped, self.held.aged)
+        wanted = union(changed, told.absent)
         must = [group.group_id for group in self.groups if self._has_gained(group)]
-        asked = self._worth_asking(news)
-        if not len(wanted) and not len(asked) and not must and self._as_held():
-            self._count_up(changed, news)
-            return self.held.born_since
-        listings = self._choose(wanted, must, pace)
-        self._list(listings)
-        self._look_for(wanted, news, pace)
-        while self._step():
-            pass
-        self._count_up(changed, news)
-        return self.held.born_since or self._differs()
+        asked = worth_asking(self.held, told.news)
+        differs = len(wanted) or len(asked) or must or not self._as_held()
+        if differs:
+            self._ask.list(self._choose(wanted, must, pace))
+            self._look_for(wanted, told.news, pace)
+            self._doubt.restamped = only_restamped(self._contacts, self.learnt, told.restamped)
+            while self._step():
+                pass
+        self.open = left_open(told, changed, self._updates, self.knowledge, self.learnt)
+        return self.held.born_since or bool(differs and self._differs())
+
+    @property
+    def groups(self) -> list[Group]:
+        """The groups as the portal told of them last."""
+        return self._ask.groups
+
+    @property
+    def requests(self) -> Counter[str]:
+        """How often each method was needed."""
+        return self._ask.requests
+
+    @property
+    def fetched(self) -> int:
+        """Records that came one by one."""
+        return self._ask.fetched
+
+    @property
+    def unchecked(self) -> set[int]:
+        """Groups in which moves may have cancelled, and that were too large to be listed for that."""
+        return self._doubt.left_out - self.knowledge.listed.keys()
 
     @property
     def no_label(self) -> int:
@@ -135,38 +143,6 @@ class CatchUp:
         return {group.group_id: clean(group.title or "") or None for group in self.groups}
 
     # What changed.
-
-    def _compare(self) -> tuple[Ids, Ids, Ids]:
-        """Give the contacts that changed, that we do not hold, and that ought to have been mentioned."""
-        held, updates = self.held, self._updates
-        known = inside(updates.ids, held.ids)
-        places = np.searchsorted(held.ids, updates.ids[known])
-        differs = held.marks[places] != updates.marks[known]
-        changed = union(updates.ids[known][differs], held.aged)
-        mentioned = np.zeros(len(held.ids), bool)
-        mentioned[places] = True
-        return changed, updates.ids[~known], self._absent(mentioned)
-
-    def _absent(self, mentioned: npt.NDArray[np.bool_]) -> Ids:
-        """Give the contacts whose absence from the list is worth a question."""
-        held, count = self.held, int((~mentioned).sum())
-        if not count:
-            return NOBODY
-        out = stand_out(held.marks, mentioned)
-        self._stand_out = held.ids[out]
-        # A list that told of everybody, and now leaves out a few of the oldest, tells that those may be gone.
-        if held.unmentioned == 0 and count <= min(FREE, len(mentioned) - count):
-            return held.ids[~mentioned]
-        # A list that left out as many before is just as incomplete as it was.
-        return self._stand_out if len(self._stand_out) > held.unexplained else NOBODY
-
-    def _worth_asking(self, news: Ids) -> Ids:
-        """Give the contacts that we do not hold and that are to be asked for.
-
-        A portal may go on telling of contacts that are no more. A few are asked for each time; when there are more,
-        and not more than could not be had before, they are those. What is new in a group shows in its counts.
-        """
-        return NOBODY if FREE < len(news) <= self.held.unsettled else news
 
     def _differs(self) -> bool:
         """Say whether anything was learnt, now that everything was asked."""
@@ -195,28 +171,29 @@ class CatchUp:
 
     def _choose(self, wanted: Ids, must: Sequence[int], pace: Pace) -> Sequence[int]:
         members = dict(self.knowledge.members)
-        sizes = {group.group_id: group.contacts_count or 0 for group in self.groups}
+        sizes = self._sizes()
         members[self.no_label] = without(self.held.ids, union(*members.values()))
         sizes[self.no_label] = self._outside = len(members[self.no_label])
         choice = choose(wanted, members, sizes, must, len(self.held.ids), pace)
         _log.info("%d contacts to ask for, %d groups to list", len(choice.gets), len(choice.listings))
         if choice.why:
             raise InFull(choice.why)
+        self._export_seconds = choice.export_seconds
         return choice.listings
 
     # One step after another.
 
     def _look_for(self, wanted: Ids, news: Ids, pace: Pace) -> None:
         """Get contacts that no listing has shown so far."""
-        new = self._worth_asking(without(news, self.learnt.ids))
+        new = worth_asking(self.held, without(news, self.learnt.ids))
         size = (self._outside + len(new)) * RECORD_BYTES
         # New contacts that no group has gained are in no group: many of them come cheaper in one listing.
         if len(new) > FREE and seconds(1, size, pace) < seconds(len(new), len(new) * RECORD_BYTES, pace):
-            self._list([self.no_label])
+            self._ask.list([self.no_label])
         rest = without(union(wanted, new), self.learnt.ids)
         if len(rest) > most_gets(len(self.held.ids)):
             raise InFull(f"{len(rest)} contacts would have to be asked for one by one")
-        self._get(rest)
+        self._ask.get(rest, at_most=self._export_seconds)
 
     def _step(self) -> bool:
         """Do what is next; say whether there may be more to do."""
@@ -226,53 +203,50 @@ class CatchUp:
             for group in self.groups
             if group.group_id not in self._accepted and not self.knowledge.agrees(group)
         ]
-        self._failed = without(self._failed, self.learnt.ids)
-        doubtful = self.knowledge.groups_of(self._failed)
-        doubtful += [self.no_label] if len(self._failed) else []
-        wanted = [group for group in dict.fromkeys((*differing, *doubtful)) if group not in listed]
+        failed = without(self._ask.failed, self.learnt.ids)
+        settling = self.knowledge.groups_of(failed)
+        settling += [self.no_label] if len(failed) else []
+        wanted = [group for group in dict.fromkeys((*differing, *settling)) if group not in listed]
         if wanted:
-            self._list(wanted)
+            self._ask.list(wanted)
         elif differing:
             self._count_again(differing)
+        elif doubtful := self._doubt.groups(self._sizes()):
+            self._ask.list(doubtful)
         else:
             return self._find()
         return True
 
+    def _sizes(self) -> dict[int, int]:
+        return {group.group_id: group.contacts_count or 0 for group in self.groups}
+
     def _count_again(self, differing: Sequence[int]) -> None:
         """Ask for the counts again before one is called wrong; list again what has moved meanwhile."""
         before = {group.group_id: group[2:] for group in self.groups}
-        self._counts_left -= 1
-        self._ask_groups()
+        self._ask.counts_left -= 1
+        self._ask.ask_groups()
         for group in self.groups:
             if group.group_id not in differing or self.knowledge.agrees(group):
                 continue
             if group[2:] == before.get(group.group_id):
                 self._accepted.add(group.group_id)
-            elif self._counts_left > 0:
-                self._list([group.group_id])
+            elif self._ask.counts_left > 0:
+                self._ask.list([group.group_id])
             else:
                 self._accepted.add(group.group_id)
                 self.moved.add(group.group_id)
 
     def _find(self) -> bool:
-        """Look for contacts that no group holds any more; say whether that showed anything."""
+        """Look for contacts that no listing has; say whether that showed anything."""
         known, limit = self.knowledge, most_gets(len(self.held.ids))
-        outside = known.listed.get(self.no_label)
-        if outside is None:
-            lost = known.lost()
-            mentioned = union(self._updates.ids, self.learnt.ids)
-            doubtful = without(lost, union(mentioned, self._asked))
-            if 0 < len(doubtful) <= limit:
-                self._get(doubtful)
-            elif len(lost):
-                self._list([self.no_label])
-            return len(lost) > 0
+        if self.no_label not in known.listed:
+            return self._find_outside(limit)
         everybody = known.ids()
         stray = everybody[~known.labelled(everybody)]
-        stray = without(stray, union(outside.ids, self._settled))
-        unasked = without(stray, union(self._asked, self.learnt.ids))
+        stray = without(stray, union(known.outside, self._settled))
+        unasked = without(stray, union(self._ask.asked, self.learnt.ids))
         if 0 < len(unasked) <= limit:
-            self._get(unasked)
+            self._ask.get(unasked)
             return True
         # Its groups were listed, or are no more, and so were those in none: it is in neither.
         there = union(self._updates.ids, self.learnt.ids)
@@ -280,76 +254,28 @@ class CatchUp:
         if len(proved):
             known.remove(proved)
             return True
-        rest = [group.group_id for group in self.groups if group.group_id not in known.listed]
+        # It is there, so it has a group, whose counts do not show it: the smallest are the cheapest to ask.
+        sizes = self._sizes()
+        rest = sorted((group for group in sizes if group not in known.listed), key=sizes.__getitem__)
         if len(stray) and rest:
-            self._list(rest)
+            self._ask.list(rest[: self._ask.at_a_time])
             return True
         self._settled = union(self._settled, stray)
         return False
 
-    # Asking.
-
-    def _ask_groups(self) -> None:
-        begun = time.monotonic()
-        self.groups = fetch_groups(self._client)
-        self._latency = time.monotonic() - begun
-        self.requests["ContactGroupList"] += 1
-        self.knowledge.only_groups(group.group_id for group in self.groups)
-
-    def _ask_updates(self) -> Pace:
-        begun = time.monotonic()
-        self.requests["ContactListUpdates"] += 1
-        try:
-            self._updates = fetch_updates(self._client, self._folder, today=self._today)
-        except errors.CredentialsError as error:
-            raise InFull(f"the token may not call {error.subject}") from error
-        spent = time.monotonic() - begun - self._latency
-        size = self._updates.bytes
-        rate = size / spent if size >= _LARGE and spent > 0 else _RATE
-        return Pace(self._latency, rate, self._client.settings.concurrency)
-
-    def _get(self, ids: Ids) -> None:
-        """Ask for contacts one by one."""
-        if not len(ids):
-            return
-        self.requests["ContactGet"] += len(ids)
-        try:
-            fetched = fetch_each(self._client, ids.tolist())
-        except errors.CredentialsError as error:
-            raise InFull(f"the token may not call {error.subject}") from error
-        self._asked = union(self._asked, ids)
-        self._failed = union(self._failed, ids_of(fetched.unanswered))
-        self.fetched += len(fetched.records)
-        self.learnt.read_records(contact_reader().gather(fetched.records))
-        self.knowledge.learn(self.learnt.ids, self.learnt.active)
-        self.knowledge.remove(ids_of(fetched.gone))
-
-    def _list(self, group_ids: Sequence[int]) -> None:
-        """List groups; when one is gone meanwhile, ask which there are and leave it at that for now."""
-        if not group_ids:
-            return
-        self.requests["ContactList"] += len(group_ids)
-        try:
-            listed = self.learnt.read_listings(group_ids)
-        except errors.NotFound:
-            if self._counts_left <= 0:
-                raise
-            self._counts_left -= 1
-            self._ask_groups()
-            return
-        self.knowledge.learn(self.learnt.ids, self.learnt.active)
-        for group_id, one in listed.items():
-            self.knowledge.learn_listing(group_id, one)
-
-    # What it came to.
-
-    def _count_up(self, changed: Ids, news: Ids) -> None:
-        """Count what the list leaves open."""
-        known, updates = self.knowledge, self._updates
-        self.unmentioned = len(without(known.ids(), updates.ids))
-        self.unexplained = len(without(self._stand_out, known.gone))
-        open_ones = without(union(changed, news), self.learnt.ids)
-        both = common(self.learnt.ids, updates.ids)
-        ours, theirs = np.searchsorted(self.learnt.ids, both), np.searchsorted(updates.ids, both)
-        older = int((self.learnt.stamps[ours] < updates.stamps[theirs]).sum())
-        self.unsettled = older + len(without(open_ones, known.gone))
+    def _find_outside(self, limit: int) -> bool:
+        """Look among those in no group for contacts that have lost theirs, or are new and in none that we know."""
+        known = self.knowledge
+        lost = known.lost()
+        mentioned = union(self._updates.ids, self.learnt.ids)
+        doubtful = without(lost, union(mentioned, self._ask.asked))
+        if 0 < len(doubtful) <= limit:
+            self._ask.get(doubtful)
+            return True
+        new = without(self.learnt.ids, self.held.ids)
+        new = new[~known.labelled(new)]
+        # Where all counts agree the new ones are in no group, but for moves that cancel: no reason for much.
+        if len(lost) or (len(new) and self._doubt.allows(self._outside + len(new))):
+            self._ask.list([self.no_label])
+            return True
+        return False

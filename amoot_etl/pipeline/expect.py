@@ -59,7 +59,9 @@ class Knowledge:
         self.gone: Ids = NOBODY
         """Contacts of the current set that are proved to be gone, rising."""
         self.left: Ids = NOBODY
-        """Contacts that were seen to be out of a group that held them, rising."""
+        """Contacts that are out of a group that held them, or whose group is no more, rising."""
+        self.moved: Ids = NOBODY
+        """Contacts that a listing showed to have joined a group or to have left one, rising."""
         self._active: npt.NDArray[np.bool_] = np.empty(0, bool)
 
     # What becomes known.
@@ -92,11 +94,17 @@ class Knowledge:
         """Forget the groups that are no more."""
         wanted = set(groups)
         for group in [group for group in self.members if group not in wanted]:
-            self._now_in(group, NOBODY)
+            self.left = union(self.left, self.members[group])
             del self.members[group]
             self.listed.pop(group, None)
 
     # What follows.
+
+    @property
+    def outside(self) -> Ids:
+        """Contacts that stood in the listing of those in no group, rising; nobody when it was not read."""
+        listed = self.listed.get(NO_LABEL)
+        return NOBODY if listed is None else listed.ids
 
     def agrees(self, group: Group) -> bool:
         """Say whether the portal's counts of a group are those that follow from what is known."""
@@ -173,7 +181,9 @@ class Knowledge:
 
     def _now_in(self, group_id: int, ids: Ids) -> None:
         old = self.members.get(group_id, NOBODY)
-        self.left = union(self.left, without(old, ids))
+        gone, come = without(old, ids), without(ids, old)
+        self.left = union(self.left, gone)
+        self.moved = union(self.moved, gone, come)
         self.members[group_id] = ids
 
 

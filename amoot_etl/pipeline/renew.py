@@ -123,7 +123,9 @@ class Renewal:
         if group_id not in (NO_LABEL, ALL):
             line["distinct"], line["active"] = self._known.counts(group_id)
         before = self._asking.held.listings.get(group_id)
-        return {**line, "listed_at": listed_at(before) if before else None, **moved}
+        # Moves that cancel may have passed unseen in it: only a full listing is sure to show them.
+        unchecked = {"unchecked": True} if group_id in self._asking.unchecked else {}
+        return {**line, "listed_at": listed_at(before) if before else None, **moved, **unchecked}
 
 
 class _Tally(NamedTuple):
@@ -151,14 +153,14 @@ def compression_of(generation: Generation) -> str:
 def warnings_of(asking: CatchUp) -> list[str]:
     """Give what the reader should know of how sure the result is."""
     warnings = []
-    if asking.unmentioned:
+    if asking.open.unmentioned:
         warnings.append(
-            f"the portal's list of changes does not mention {asking.unmentioned} of the contacts: of them, "
+            f"the portal's list of changes does not mention {asking.open.unmentioned} of the contacts: of them, "
             "only what counts and listings show is known"
         )
-    if asking.unsettled:
+    if asking.open.unsettled:
         warnings.append(
-            f"{asking.unsettled} contacts that the portal's list of changes tells of could not be had as it tells "
+            f"{asking.open.unsettled} contacts that the portal's list of changes tells of could not be had as it tells "
             "of them: the next sync asks again"
         )
     return warnings
@@ -179,8 +181,8 @@ def _regrouped(known: Knowledge, titles: Mapping[int, str | None]) -> npt.NDArra
 
 
 def _proof(asking: CatchUp) -> Proof:
-    proof = Proof(fetched=asking.fetched, unsettled=asking.unsettled)
-    proof.unmentioned, proof.unexplained = asking.unmentioned, asking.unexplained
+    proof = Proof(fetched=asking.fetched, unsettled=asking.open.unsettled)
+    proof.unmentioned, proof.unexplained = asking.open.unmentioned, asking.open.unexplained
     proof.judge()
     return proof
 

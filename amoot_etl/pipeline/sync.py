@@ -217,7 +217,15 @@ class _Work:
     def _sync(self, run: Run, previous: Generation, landing: Path) -> _Done:
         held = read_held(previous, today=run.today)
         learnt = Learnt(self._client, landing, raw=run.raw, today=run.today, shape=run.shape)
-        asking = CatchUp(self._client, held, learnt, landing, today=run.today)
+        asking = CatchUp(
+            self._client,
+            held,
+            previous.file("contacts"),
+            learnt,
+            landing,
+            today=run.today,
+            watch=self._watch,
+        )
         changed = asking.run() or bool(set(self._wish.formats) - {"parquet", *previous.formats()})
         requests = dict(asking.requests)
         if not changed:

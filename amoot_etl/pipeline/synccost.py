@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["FREE", "RECORD_BYTES", "Choice", "Pace", "choose", "most_gets", "seconds"]
+__all__ = ["FREE", "RECORD_BYTES", "Choice", "Pace", "choose", "most_gets", "most_in_doubt", "seconds"]
 
 FREE: Final = 20
 """Contacts that are asked for one by one without being weighed."""
@@ -42,6 +42,7 @@ OWN_RATE: Final = 200e6
 
 _SHARE: Final = 0.05
 _LEAST: Final = 50
+_LEAST_LISTED: Final = 2000
 
 
 class Pace(NamedTuple):
@@ -88,6 +89,15 @@ def most_gets(contacts: int) -> int:
     (50, 50000)
     """
     return max(_LEAST, int(contacts * _SHARE))
+
+
+def most_in_doubt(contacts: int) -> int:
+    """Give how many contacts listings may hold that only doubt is the reason for: 5 % of a book, 2,000 of a small one.
+
+    >>> most_in_doubt(500), most_in_doubt(1_000_000)
+    (2000, 50000)
+    """
+    return max(_LEAST_LISTED, int(contacts * _SHARE))
 
 
 def choose(  # noqa: PLR0913, PLR0917 - all that the rule weighs

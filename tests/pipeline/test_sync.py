@@ -94,14 +94,14 @@ def test_an_edit_takes_one_question(world, updates):
 
 
 def test_a_new_contact_takes_the_listing_of_its_group(world):
-    """Its record comes with the listing that says where it is; without a group it is asked for."""
+    """Its record comes with the listing that says where it is; without a group it is asked for, and looked for."""
     world.book.add([1], FName="تازه")
     world.sync()
     assert world.calls == {**ONCE, "ContactList": 1}
     world.check()
     world.book.add([], FName="تازه")
     world.sync()
-    assert world.calls == {**ONCE, "ContactGet": 1}
+    assert world.calls == {**ONCE, "ContactGet": 1, "ContactList": 1}
     world.check()
 
 
@@ -225,6 +225,81 @@ def test_renamed_new_and_vanished_groups(world):
     world.sync()
     assert world.calls == {**ONCE, "ContactList": 2}
     world.check()
+
+
+@pytest.mark.parametrize("stamp", [True, False])
+def test_a_new_contact_in_the_place_of_one_that_moved(world, stamp):
+    """The counts of the group that one left and another joined agree, and yet both are found."""
+    one = world.contacts[0]
+    world.book.relabel(one, [3], [1], stamp=stamp)
+    new = world.book.add([1])
+    world.sync()
+    assert world.calls["ContactList"] <= 3
+    found = world.check()
+    assert one in found.members[3]
+    assert new in found.members[1]
+
+
+@pytest.mark.parametrize("leaves", ["to none", "for good"])
+def test_a_new_contact_in_the_place_of_one_that_nobody_tells_of(world, leaves):
+    """It exists, and neither a count nor the listing of those in none shows where: so the groups are listed."""
+    world.book.updates = "recent"
+    world.book.now += dt.timedelta(days=90)
+    world.sync()
+    if leaves == "for good":
+        world.book.delete(world.contacts[0])
+    else:
+        world.book.relabel(world.contacts[0], [], [1], stamp=False)
+    world.book.add([1])
+    world.sync()
+    world.check()
+
+
+def test_a_swap_that_only_stamps_show(world):
+    """Of two contacts whose stamps changed, and nothing else in their records, the groups did."""
+    world.book.relabel(world.contacts[0], [2], [1])
+    world.book.relabel(world.contacts[4], [1], [2])
+    world.sync()
+    assert world.calls == {**ONCE, "ContactGet": 2, "ContactList": 2}
+    world.check()
+
+
+def test_a_joiner_is_looked_for_where_it_was(world):
+    """Two contacts are seen to have moved; the group between them has as many as before."""
+    one, other = world.contacts[0], world.contacts[4]
+    world.book.relabel(other, [3], stamp=False)
+    world.sync()
+    world.book.relabel(one, [3], [1], stamp=False)
+    world.book.relabel(other, [1], [3], stamp=False)
+    world.book.relabel(world.contacts[8], [3], stamp=False)
+    world.sync()
+    world.check()
+
+
+def test_edits_are_no_reason_to_list(world):
+    """A record that changed says why its stamp did, and one contact alone can have changed places with nobody."""
+    for number in (0, 4, 5, 9):
+        world.book.edit(world.contacts[number], CityName="قم")
+    world.book.touch(world.contacts[1])
+    world.sync()
+    assert world.calls == {**ONCE, "ContactGet": 5}
+    world.check()
+
+
+def test_doubt_alone_lists_no_large_group(settings_for, monkeypatch):
+    """The manifest says of which groups moves that cancel may be unknown; a full listing shows them."""
+    monkeypatch.setattr("amoot_etl.pipeline.synccost._LEAST_LISTED", 3)
+    with Portal(small_book()) as portal:
+        world = World(portal, settings_for(portal))
+        export(world.settings, today=TODAY)
+        world.book.relabel(world.contacts[0], [2], [1])
+        world.book.relabel(world.contacts[4], [1], [2])
+        result = world.sync()
+        assert world.calls == {**ONCE, "ContactGet": 2}
+        lines = result.manifest["reconciliation"]["groups"]
+        assert [line["group_id"] for line in lines if line.get("unchecked")] == [1, 2]
+        world.sync(full=True)
+        world.check()
 
 
 def test_moves_that_cancel_are_caught_by_a_full_listing(world):

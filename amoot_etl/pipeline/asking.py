@@ -1,0 +1,179 @@
+"""What a sync asks the portal, and where the answers go: into the records and into what is known of memberships."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from amoot_etl import errors
+from amoot_etl.extractors.contacts import contact_reader
+from amoot_etl.extractors.groups import Group, fetch_groups
+from amoot_etl.pipeline.collect import Progress
+from amoot_etl.pipeline.idsets import NOBODY, ids_of, union, without
+from amoot_etl.pipeline.prove import Fetched, Updates, fetch_each, fetch_updates
+from amoot_etl.pipeline.synccost import Pace
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from amoot_etl.client import Client
+    from amoot_etl.pipeline.expect import Knowledge
+    from amoot_etl.pipeline.learnt import Learnt
+
+    Ids = npt.NDArray[np.int64]
+
+__all__ = ["Asking", "InFull"]
+
+_log = logging.getLogger("amoot_etl.sync")
+
+_RATE: Final = 25e6
+"""Bytes a second, as long as no body was large enough to measure by."""
+_LARGE: Final = 1 << 20
+_COUNTS: Final = 3
+"""How often the groups' counts are asked for again."""
+_AT_ONCE: Final = 250
+"""Contacts that are asked for before a look at how long that took, and whether to go on."""
+
+
+class InFull(Exception):  # noqa: N818 - a turn of the road, not a fault
+    """Exporting anew is the better way, or the only one."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Asking:
+    """One sync's questions.
+
+    Args:
+        client: A connection to the portal.
+        learnt: Takes the records that come.
+        knowledge: Takes what they say of memberships.
+        folder: Where the list of changes lands.
+        today: The run's date in Tehran.
+        watch: Told how far the asking has come.
+    """
+
+    def __init__(  # noqa: PLR0913 - whom to ask, and who is told
+        self,
+        client: Client,
+        learnt: Learnt,
+        knowledge: Knowledge,
+        folder: Path,
+        *,
+        today: dt.date,
+        watch: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self.groups: list[Group] = []
+        """The groups as the portal told of them last."""
+        self.requests: Counter[str] = Counter()
+        self.asked: Ids = NOBODY
+        """Contacts that were asked for one by one, rising."""
+        self.failed: Ids = NOBODY
+        """Those of them for which the portal would not answer."""
+        self.fetched = 0
+        """Records that came one by one."""
+        self.counts_left = _COUNTS
+        self.at_a_time = client.settings.concurrency
+        self._client = client
+        self._learnt = learnt
+        self._knowledge = knowledge
+        self._folder = folder
+        self._today = today
+        self._watch = watch
+        self._latency = 0.0
+
+    def ask_groups(self) -> None:
+        """Ask which groups there are, and for their counts."""
+        begun = time.monotonic()
+        self.groups = fetch_groups(self._client)
+        self._latency = time.monotonic() - begun
+        self.requests["ContactGroupList"] += 1
+        self._knowledge.only_groups(group.group_id for group in self.groups)
+
+    def ask_updates(self) -> tuple[Updates, Pace]:
+        """Ask for the list of changes, and tell how quickly the portal answers.
+
+        Raises:
+            InFull: The token may not ask.
+        """
+        begun = time.monotonic()
+        self.requests["ContactListUpdates"] += 1
+        try:
+            updates = fetch_updates(self._client, self._folder, today=self._today)
+        except errors.CredentialsError as error:
+            raise InFull(f"the token may not call {error.subject}") from error
+        spent = time.monotonic() - begun - self._latency
+        rate = updates.bytes / spent if updates.bytes >= _LARGE and spent > 0 else _RATE
+        return updates, Pace(self._latency, rate, self._client.settings.concurrency)
+
+    def get(self, ids: Ids, *, at_most: float | None = None) -> None:
+        """Ask for contacts one by one.
+
+        Args:
+            ids: The contacts, rising.
+            at_most: Seconds that they may take; when it is seen that they will take longer, everything had better be
+                exported.
+
+        Raises:
+            InFull: They would take longer, or the token may not ask.
+        """
+        begun = time.monotonic()
+        for start in range(0, len(ids), _AT_ONCE):
+            self._tell(0, 0, len(ids) - start)
+            self._get(ids[start : start + _AT_ONCE])
+            done = start + _AT_ONCE
+            left = (time.monotonic() - begun) / done * (len(ids) - done)
+            if at_most is not None and left > at_most:
+                raise InFull(
+                    f"{len(ids) - done} more contacts one by one would take {left:.1f} s, an export {at_most:.1f} s"
+                )
+
+    def list(self, group_ids: Sequence[int]) -> None:
+        """List groups; when one is gone meanwhile, ask which there are and leave it at that for now."""
+        if not group_ids:
+            return
+        counts = {group.group_id: group.contacts_count or 0 for group in self.groups}
+        self._tell(len(group_ids), 0, sum(counts.get(group_id, 0) for group_id in group_ids))
+        self.requests["ContactList"] += len(group_ids)
+        try:
+            listed = self._learnt.read_listings(group_ids)
+        except errors.NotFound:
+            if self.counts_left <= 0:
+                raise
+            self.counts_left -= 1
+            self.ask_groups()
+            return
+        self._knowledge.learn(self._learnt.ids, self._learnt.active)
+        for group_id, one in listed.items():
+            self._knowledge.learn_listing(group_id, one)
+        self._tell(len(group_ids), len(group_ids), 0)
+
+    # Inside
+
+    def _get(self, ids: Ids) -> None:
+        self.requests["ContactGet"] += len(ids)
+        try:
+            fetched: Fetched = fetch_each(self._client, ids.tolist())
+        except errors.CredentialsError as error:
+            raise InFull(f"the token may not call {error.subject}") from error
+        self.asked = union(self.asked, ids)
+        self.failed = without(union(self.failed, ids_of(fetched.unanswered)), self._learnt.ids)
+        self.fetched += len(fetched.records)
+        self._learnt.read_records(contact_reader().gather(fetched.records))
+        self._knowledge.learn(self._learnt.ids, self._learnt.active)
+        self._knowledge.remove(ids_of(fetched.gone))
+
+    def _tell(self, listings: int, landed: int, more: int) -> None:
+        """Say how far it has come, and how many more records are on their way."""
+        if self._watch:
+            received = self._learnt.received
+            self._watch(Progress(listings, landed, received, 0, received + more or None))
