@@ -39,10 +39,12 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.generations import rollback as rollback
     from amoot_etl.pipeline.read import Export as Export
     from amoot_etl.pipeline.read import read_export as read_export
+    from amoot_etl.pipeline.report import report as report
     from amoot_etl.pipeline.sync import SyncResult as SyncResult
     from amoot_etl.pipeline.sync import sync as sync
     from amoot_etl.pipeline.verify import verify as verify
     from amoot_etl.settings import Settings as Settings
+    from amoot_etl.settings import load_settings as load_settings
     from amoot_etl.transformers.calendar import calendar as calendar
     from amoot_etl.transformers.campaign import campaign_list as campaign_list
     from amoot_etl.transformers.contacts import clean_contacts as clean_contacts
@@ -101,9 +103,13 @@ _HOMES = {
         "Export",
         "read_export",
     ),
+    "pipeline.report": ("report",),
     "pipeline.sync": ("SyncResult", "sync"),
     "pipeline.verify": ("verify",),
-    "settings": ("Settings",),
+    "settings": (
+        "Settings",
+        "load_settings",
+    ),
     "transformers.calendar": ("calendar",),
     "transformers.campaign": ("campaign_list",),
     "transformers.contacts": ("clean_contacts",),

@@ -23,7 +23,7 @@ from amoot_etl.pipeline.export import ExportResult, export
 from amoot_etl.pipeline.read import Export, read_export
 from amoot_etl.pipeline.run import DEMO_URL
 from amoot_etl.pipeline.sync import SyncResult, sync
-from amoot_etl.settings import Settings, load
+from amoot_etl.settings import Settings, load_settings
 
 __all__ = ["Account", "connect"]
 
@@ -101,7 +101,7 @@ def connect(*, demo: bool = False, contacts: int = 5000, seed: int = 1404) -> Ac
     datetime.date(2026, 11, 1)
     """
     if not demo:
-        settings = load()
+        settings = load_settings()
         if not settings.token:
             token = getpass("The portal's token: ").strip()
             if not token:

@@ -25,15 +25,18 @@ def line_finder(path: Any, text: str) -> Place:
     >>> place = line_finder("amoot.toml", '[mapping.custom_text_1]\nname = "level"')
     >>> place(("mapping", "custom_text_1", "name"))
     'amoot.toml, line 2: mapping.custom_text_1.name'
+    >>> place(("mapping",))
+    'amoot.toml, line 1: mapping'
     """
 
     def place(keys: Sequence[str]) -> str:
         best, line = 0, 0
         for number, path_of_line in _paths(text):
             depth = len(path_of_line)
-            # The line of the key itself, else of the innermost table that holds it.
-            if depth > best and tuple(keys[:depth]) == path_of_line:
-                best, line = depth, number
+            # The line of the key itself or of the first thing in it, else of the innermost table that holds it.
+            shared = min(depth, len(keys))
+            if shared > best and tuple(keys[:shared]) == path_of_line[:shared]:
+                best, line = shared, number
         told = ".".join(keys)
         return f"{path}, line {line}: {told}" if line else f"{path}: {told}"
 

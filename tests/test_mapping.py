@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from amoot_etl.errors import SettingsError
 from amoot_etl.mapping import CUSTOM_COLUMNS, KINDS, CustomField, read_mapping
 from amoot_etl.schema import RAW, TABLES
-from amoot_etl.settings import Settings, load
+from amoot_etl.settings import Settings, load_settings
 from amoot_etl.shape import Shape
 from amoot_etl.toml_lines import line_finder
 
@@ -47,7 +47,7 @@ def settings_of(tmp_path):
     def read(text: str) -> Settings:
         path = tmp_path / "amoot.toml"
         path.write_text(text, encoding="utf-8")
-        return load(config=path, environ={})
+        return load_settings(config=path, environ={})
 
     return read
 
@@ -200,10 +200,10 @@ def test_the_shape_tells_what_makes_the_tables_look_so(settings_of):
 def test_flags_replace_what_the_file_says_of_columns(settings_of, tmp_path):
     """A flag beats the file, and speaks of columns by the names that the file's mapping gives."""
     settings_of('columns = ["mobile"]\n' + WHOLE)
-    chosen = load(config=tmp_path / "amoot.toml", environ={}, columns=("level",))
+    chosen = load_settings(config=tmp_path / "amoot.toml", environ={}, columns=("level",))
     assert chosen.shape.tables["contacts"].names == ("contact_id", "level")
     with pytest.raises(SettingsError, match="the mapping calls it level"):
-        load(config=tmp_path / "amoot.toml", environ={}, columns=("custom_text_2",))
+        load_settings(config=tmp_path / "amoot.toml", environ={}, columns=("custom_text_2",))
 
 
 def test_lines_are_found_in_every_way_of_writing_toml():

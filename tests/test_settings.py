@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from amoot_etl.cli.init import TEMPLATE
 from amoot_etl.cli.init import command as init
 from amoot_etl.errors import SettingsError
-from amoot_etl.settings import Settings, load, settle, token_from
+from amoot_etl.settings import Settings, load_settings, settle
+from amoot_etl.settings.token import token_from
 
 TOKEN = "planted-token-0123456789"
 TWO = """
@@ -68,7 +69,7 @@ def test_a_token_never_shows(config):
         Settings(token=f"{TOKEN}\u200c")
     assert TOKEN not in str(caught.value)
     with pytest.raises(SettingsError, match="does not belong into this file") as caught:
-        load(config=config(f'token = "{TOKEN}"'), environ={})
+        load_settings(config=config(f'token = "{TOKEN}"'), environ={})
     assert TOKEN not in str(caught.value)
 
 
@@ -90,13 +91,19 @@ def test_a_token_never_shows(config):
         ('max_body = "2 bananas"', "must be a size such as 500MB or 2GB"),
         ('token_env = "A"\ntoken_file = "b"', "either token_env or token_file"),
         ("retries =", "Invalid value"),
+        ("timeout = 5\nretries = -1", "line 2: retries must be at least 0"),
+        ('\nlabels = "de"', "line 2: labels can be en or fa"),
+        (
+            'out = "a"\n[account.shop]\ntoken_env = "X"',
+            r"line 2: account: unknown key; did you mean accounts\?",
+        ),
     ],
 )
 def test_a_wrong_file_is_told_with_its_line(config, text, message):
     """What is wrong with a settings file is told with the file, the line, and the nearest right word."""
     path = config(text)
     with pytest.raises(SettingsError, match=message) as caught:
-        load(config=path, environ={})
+        load_settings(config=path, environ={})
     assert str(path) in str(caught.value)
 
 
@@ -123,12 +130,36 @@ def test_a_value_out_of_its_range(wrong):
     assert caught.value.subject == next(iter(wrong))
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"environ": {"AMOOT_RETRIES": "-1"}}, "^AMOOT_RETRIES must be at least 0"),
+        ({"environ": {"AMOOT_TOKEN": "a b"}}, "^AMOOT_TOKEN: the token holds a character"),
+        ({"environ": {}, "max_rps": 0}, "^--max-rps must be more than 0"),
+        (
+            {"environ": {}, "columns": ("mobil",)},
+            r"^--columns: contacts has no column mobil; did you mean mobile\?",
+        ),
+        (
+            {"environ": {}, "account": "shop", "config": "two"},
+            r"line 6: accounts.shop.timeout must be at least",
+        ),
+    ],
+)
+def test_a_value_out_of_its_range_is_told_with_where_it_came_from(config, given, message):
+    """Who finds a value refused learns which variable, flag or line to change."""
+    if "config" in given:
+        given = given | {"config": config(TWO.replace('"TOKEN_SHOP"', '"TOKEN_SHOP"\ntimeout = 0'))}
+    with pytest.raises(SettingsError, match=message):
+        load_settings(**given)
+
+
 def test_spans_and_sizes_have_units():
     """A deadline may be told in seconds, minutes or hours, a size in bytes or what people say."""
-    assert load(environ={"AMOOT_DEADLINE": "90m"}).deadline == 5400
-    assert load(environ={}, deadline="1.5h").deadline == 5400
-    assert load(environ={"AMOOT_MAX_BODY": "2GB"}).max_body == 2 * 10**9
-    assert load(environ={}, max_body="700").max_body == 700
+    assert load_settings(environ={"AMOOT_DEADLINE": "90m"}).deadline == 5400
+    assert load_settings(environ={}, deadline="1.5h").deadline == 5400
+    assert load_settings(environ={"AMOOT_MAX_BODY": "2GB"}).max_body == 2 * 10**9
+    assert load_settings(environ={}, max_body="700").max_body == 700
 
 
 @pytest.mark.parametrize(
@@ -156,21 +187,21 @@ def test_secrets_of_docker_and_kubernetes(tmp_path):
     secret(version, mode=0o644, name="amoot")
     (tmp_path / "..data").symlink_to(version.name)
     (tmp_path / "amoot").symlink_to("..data/amoot")
-    assert load(environ={}, token_file=tmp_path / "amoot").token == TOKEN
-    assert load(environ={"AMOOT_TOKEN_FILE": str(secret(tmp_path, mode=0o444))}).token == TOKEN
+    assert load_settings(environ={}, token_file=tmp_path / "amoot").token == TOKEN
+    assert load_settings(environ={"AMOOT_TOKEN_FILE": str(secret(tmp_path, mode=0o444))}).token == TOKEN
 
 
 def test_a_token_that_cannot_be_had_is_told_when_it_is_needed(tmp_path):
     """Commands that need no token work without; the others say where it was looked for."""
-    found = load(environ={}, token_file=tmp_path / "nowhere")
+    found = load_settings(environ={}, token_file=tmp_path / "nowhere")
     assert found.token == ""
     with pytest.raises(SettingsError, match="nowhere: the token cannot be read"):
         found.need_token()
     with pytest.raises(SettingsError, match="set AMOOT_TOKEN or --token-file"):
-        load(environ={}).need_token()
+        load_settings(environ={}).need_token()
     secret(tmp_path, text="")
     with pytest.raises(SettingsError, match="the token is empty"):
-        load(environ={}, token_file=tmp_path / "token").need_token()
+        load_settings(environ={}, token_file=tmp_path / "token").need_token()
 
 
 def test_an_account_brings_its_own_token_and_folder(config, tmp_path):
@@ -178,32 +209,32 @@ def test_an_account_brings_its_own_token_and_folder(config, tmp_path):
     path = config(TWO)
     secret(tmp_path, "clinic-token", name="clinic.token")
     environ = {"AMOOT_TOKEN": "of-somebody-else", "TOKEN_SHOP": "shop-token", "AMOOT_OUT": "elsewhere"}
-    shop = load(config=path, environ=environ, account="shop")
+    shop = load_settings(config=path, environ=environ, account="shop")
     assert (shop.account, shop.token, shop.out.as_posix(), shop.retries) == (
         "shop",
         "shop-token",
         "elsewhere/shop",
         3,
     )
-    clinic = load(config=path, environ={**environ, "AMOOT_ACCOUNT": "clinic"})
+    clinic = load_settings(config=path, environ={**environ, "AMOOT_ACCOUNT": "clinic"})
     assert (clinic.token, clinic.out.as_posix()) == ("clinic-token", "clinic-out")
     assert clinic.base_url == "https://clinic.example/rest"
     assert [field.name for field in clinic.mapping] == ["file_number"]
-    assert load(config=path, environ=environ, account="shop", out="here").out.as_posix() == "here"
+    assert load_settings(config=path, environ=environ, account="shop", out="here").out.as_posix() == "here"
     with pytest.raises(SettingsError, match="TOKEN_SHOP, which is not set"):
-        load(config=path, environ={"AMOOT_TOKEN": "of-somebody-else"}, account="shop").need_token()
+        load_settings(config=path, environ={"AMOOT_TOKEN": "of-somebody-else"}, account="shop").need_token()
 
 
 def test_accounts_that_are_not_there_or_not_apart(config):
     """An unknown account is told with the nearest one; two accounts never share a folder."""
     path = config(TWO)
     with pytest.raises(SettingsError, match=r"no account shp in .*; did you mean shop\?"):
-        load(config=path, environ={}, account="shp")
+        load_settings(config=path, environ={}, account="shp")
     with pytest.raises(SettingsError, match=r"amoot\.toml, which is not there"):
         settle(environ={}, account="shop")
     same = TWO.replace('out = "clinic-out"', 'out = "x"').replace('"TOKEN_SHOP"', '"TOKEN_SHOP"\nout = "./x"')
     with pytest.raises(SettingsError, match="is the folder of shop too"):
-        load(config=config(same), environ={})
+        load_settings(config=config(same), environ={})
 
 
 def test_init_writes_a_file_that_says_everything(tmp_path, monkeypatch):

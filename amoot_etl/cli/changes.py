@@ -10,7 +10,7 @@ import click
 
 from amoot_etl.cli._changes import parquet_option, show_changes
 from amoot_etl.cli._options import as_json, out_option
-from amoot_etl.settings import load
+from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def command(since: str | None, out: Path | None, *, as_json: bool, parquet: Path
     """Show the change feed: what each publish changed, the oldest first."""
     from amoot_etl.pipeline.diff import changes  # noqa: PLC0415 - help needs no tables
 
-    show_changes(changes(load(out=out).out, _moment(since)), as_json=as_json, parquet=parquet)
+    show_changes(changes(load_settings(out=out).out, _moment(since)), as_json=as_json, parquet=parquet)
 
 
 def _moment(since: str | None) -> str | dt.datetime | None:

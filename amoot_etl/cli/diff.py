@@ -8,7 +8,7 @@ import click
 
 from amoot_etl.cli._changes import parquet_option, show_changes
 from amoot_etl.cli._options import as_json, out_option
-from amoot_etl.settings import load
+from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,4 +24,4 @@ def command(a: str | None, b: str | None, out: Path | None, *, as_json: bool, pa
     """Show what changed from generation A to generation B (from the one before to the current one)."""
     from amoot_etl.pipeline.diff import diff  # noqa: PLC0415 - help needs no tables
 
-    show_changes(diff(load(out=out).out, a, b), as_json=as_json, parquet=parquet)
+    show_changes(diff(load_settings(out=out).out, a, b), as_json=as_json, parquet=parquet)

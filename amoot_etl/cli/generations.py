@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from amoot_etl.cli._options import as_json, out_option, show_json, show_table
-from amoot_etl.settings import load
+from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ def command(out: Path | None, *, as_json: bool) -> None:
     """List the kept generations, the latest first; a star marks the current one."""
     from amoot_etl.pipeline.generations import generations  # noqa: PLC0415 - help needs no tables
 
-    kept = generations(load(out=out).out)
+    kept = generations(load_settings(out=out).out)
     if as_json:
         show_json([dataclasses.asdict(generation) for generation in kept])
         return

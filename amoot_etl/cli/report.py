@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from amoot_etl.cli._options import as_json, out_option, show_json
-from amoot_etl.settings import load
+from amoot_etl.settings import load_settings
 
 
 @click.command()
@@ -30,7 +30,7 @@ def command(out: Path | None, path: Path, lang: str, run_id: str | None, *, as_j
     """Write one HTML page about the published set: counts and charts, nobody's data, no network needed."""
     from amoot_etl.pipeline.report import report  # noqa: PLC0415 - help needs no tables
 
-    written = report(path, load(out=out).out, lang=lang, run_id=run_id)
+    written = report(path, load_settings(out=out).out, lang=lang, run_id=run_id)
     size = written.stat().st_size
     if as_json:
         show_json({"path": str(written), "bytes": size, "lang": lang})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from amoot_etl.cli._options import out_option
-from amoot_etl.settings import load
+from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,5 +21,5 @@ def command(generation: str | None, out: Path | None, wait: float | None) -> Non
     """Make an earlier generation current again, in one atomic step (the one before, unless named)."""
     from amoot_etl.pipeline.generations import rollback  # noqa: PLC0415 - help needs no tables
 
-    chosen = rollback(load(out=out).out, generation, wait=wait)
+    chosen = rollback(load_settings(out=out).out, generation, wait=wait)
     click.echo(f"generation {chosen.run_id} is current")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from amoot_etl.cli._options import as_json, out_option, show_json
-from amoot_etl.settings import load
+from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def command(out: Path | None, run_id: str | None, *, cheap: bool, as_json: bool)
     """
     from amoot_etl.pipeline.verify import verify  # noqa: PLC0415 - help needs no tables
 
-    report = verify(load(out=out).out, content="cheap" if cheap else "full", run_id=run_id)
+    report = verify(load_settings(out=out).out, content="cheap" if cheap else "full", run_id=run_id)
     if as_json:
         show_json(dataclasses.asdict(report))
     else:

@@ -22,7 +22,7 @@ from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.contract import Written, frame_of
 from amoot_etl.loaders.generations import Generation, list_generations, require_current
 from amoot_etl.pipeline.differences import COMPARED_SCHEMA, Side, differences
-from amoot_etl.settings import load
+from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def diff(folder: Path | str | None = None, a: str | None = None, b: str | None =
         SettingsError: There is no such generation, or none before `b`.
         OutputError: A generation was pruned meanwhile, or a file of it cannot be read.
     """
-    folder = Path(folder) if folder is not None else load().out
+    folder = Path(folder) if folder is not None else load_settings().out
     newer = require_current(folder) if b is None else _kept(folder, b)
     older = _before(folder, newer) if a is None else _kept(folder, a)
     return frame_of(
@@ -123,7 +123,7 @@ def changes(folder: Path | str | None = None, since: str | datetime | None = Non
             read the whole export instead.
         OutputError: A file of the feed cannot be read.
     """
-    folder = Path(folder) if folder is not None else load().out
+    folder = Path(folder) if folder is not None else load_settings().out
     for _ in range(_TRIES):
         generation = require_current(folder)
         try:

@@ -14,7 +14,7 @@ from amoot_etl.pipeline.formats import check_formats
 from amoot_etl.pipeline.guard import MAX_SHRINK
 from amoot_etl.pipeline.run import DEMO_URL, Keeping, Outcome, Run, Wish, fingerprint, now, sound_previous
 from amoot_etl.pipeline.runlog import run_log
-from amoot_etl.settings import Settings, load
+from amoot_etl.settings import Settings, load_settings
 from amoot_etl.transformers.custom import check_fields
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def export(  # noqa: PLR0913 - each is a flag of the command
     (True, True)
     """
     started = time.monotonic()
-    settings = settings or load()
+    settings = settings or load_settings()
     settings.need_token()
     check_formats(formats)
     check_fields(settings.mapping)

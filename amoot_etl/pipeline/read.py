@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from amoot_etl.errors import OutputError
 from amoot_etl.loaders.contract import frame_of
 from amoot_etl.loaders.generations import Generation, load_generation, require_current
-from amoot_etl.settings import load
+from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -152,7 +152,7 @@ def read_export(folder: Path | str | None = None, *, run_id: str | None = None) 
         OutputError: A file of the generation cannot be opened, or there is no generation of that name.
         VerificationError: The generation's manifest is damaged.
     """
-    folder = Path(folder) if folder is not None else load().out
+    folder = Path(folder) if folder is not None else load_settings().out
     for _ in range(_TRIES):
         generation = require_current(folder)
         try:

@@ -24,7 +24,7 @@ from amoot_etl.pipeline.learnt import Learnt
 from amoot_etl.pipeline.renew import Renewal, compression_of, warnings_of
 from amoot_etl.pipeline.run import Keeping, Run, Wish, now, sound_previous
 from amoot_etl.pipeline.runlog import run_log
-from amoot_etl.settings import Settings, load
+from amoot_etl.settings import Settings, load_settings
 from amoot_etl.transformers.custom import check_fields
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
     ('synced', {'ContactGroupList': 1, 'ContactListUpdates': 1, 'ContactGet': 1}, 'unchanged')
     """
     started = time.monotonic()
-    settings = settings or load()
+    settings = settings or load_settings()
     settings.need_token()
     check_formats(formats)
     check_fields(settings.mapping)

@@ -19,7 +19,7 @@ from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.compare import compare_formats
 from amoot_etl.pipeline.consistency import REQUIRED, check_tables
 from amoot_etl.schema import TABLES
-from amoot_etl.settings import load
+from amoot_etl.settings import load_settings
 
 __all__ = ["Report", "verify", "verify_generation"]
 
@@ -80,7 +80,7 @@ def verify(
         OutputError: There is no generation of that name, or a file cannot be read.
         VerificationError: The manifest is gone or damaged.
     """
-    folder = Path(folder) if folder is not None else load().out
+    folder = Path(folder) if folder is not None else load_settings().out
     while True:
         current, report = _look(folder, content, run_id)
         # Pruned while we were looking: then another one is current by now.

@@ -15,7 +15,7 @@ from amoot_etl.loaders.generations import load_generation, published_runs, requi
 from amoot_etl.pipeline.report.figures import figures_of
 from amoot_etl.pipeline.report.page import page
 from amoot_etl.pipeline.report.words import Words
-from amoot_etl.settings import load
+from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
     from amoot_etl.loaders.generations import Generation
@@ -80,7 +80,7 @@ def report_text(folder: Path | str | None = None, *, lang: str = "en", run_id: s
         SettingsError, VerificationError: As `report`.
     """
     words = Words(lang)
-    folder = Path(folder) if folder is not None else load().out
+    folder = Path(folder) if folder is not None else load_settings().out
     for _ in range(_TRIES):
         generation = _chosen(folder, run_id)
         try:
