@@ -29,6 +29,8 @@ __all__ = ["NO_TIME", "Readings", "read_distinct", "scan"]
 NO_TIME: Final = -1
 """Stands for "no time of day that could be told in UTC" in `Readings.seconds`."""
 _LONGEST_FRACTION: Final = 9
+_MANY: Final = 64
+"""Odd texts that are worth whole arrays; fewer are read one by one in less time."""
 
 
 class Readings(NamedTuple):
@@ -184,7 +186,8 @@ def read_distinct(texts: pa.Array, calendar: Calendar, today: dt.date | None) ->
     odd = np.flatnonzero(days == NO_DAY)
     if len(odd):
         values = texts.take(pa.array(odd)).to_pylist()
-        _scan_odd(values, odd, calendar, readings)
+        if len(odd) >= _MANY:
+            _scan_odd(values, odd, calendar, readings)
         for place in np.flatnonzero(days[odd] == NO_DAY).tolist():
             row, value = odd[place], values[place]
             if value is None:

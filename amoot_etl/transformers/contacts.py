@@ -353,11 +353,14 @@ def _without(finding: Finding, rows: set[int]) -> Finding:
 
 
 def _ids(texts: pa.Array) -> pa.Array:
-    whole = pc.replace_substring_regex(texts, r"^([0-9]+)\.0+$", r"\1")
     try:
-        ids = pc.cast(whole, pa.int64())
+        ids = pc.cast(texts, pa.int64())
     except pa.ArrowInvalid:
-        raise ValueError("a row has an ID that is no whole number") from None
+        whole = pc.replace_substring_regex(texts, r"^([0-9]+)\.0+$", r"\1")
+        try:
+            ids = pc.cast(whole, pa.int64())
+        except pa.ArrowInvalid:
+            raise ValueError("a row has an ID that is no whole number") from None
     if ids.null_count:
         raise ValueError("a row has no ID")
     return ids

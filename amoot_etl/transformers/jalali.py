@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 from amoot_etl.transformers._arrow import encoded, series, strings
 from amoot_etl.transformers._dateforms import Calendar
 from amoot_etl.transformers._datescan import read_distinct
+from amoot_etl.transformers._daycells import canonical_days
 from amoot_etl.transformers._days import (
     FIRST_DAY,
     FIRST_YEAR,
@@ -158,10 +159,14 @@ def _object_day(value: Any) -> int:
 
 def _text_days(values: pd.Series, calendar: Calendar) -> Ints:
     """Give the days that texts name."""
-    texts = encoded(strings(values))
-    days = np.append(read_distinct(texts.dictionary, calendar, None).days, np.int32(NO_DAY))
-    found: Ints = days[texts.indices.fill_null(len(texts.dictionary)).to_numpy()]
-    return found
+    texts = strings(values)
+    days = canonical_days(texts, calendar)
+    rest = np.flatnonzero(days == NO_DAY)
+    if len(rest):
+        odd = encoded(texts if len(rest) == len(texts) else texts.take(pa.array(rest)))
+        found = np.append(read_distinct(odd.dictionary, calendar, None).days, np.int32(NO_DAY))
+        days[rest] = found[odd.indices.fill_null(len(odd.dictionary)).to_numpy()]
+    return days
 
 
 def _within(days: Ints) -> Ints:

@@ -28,8 +28,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.transformers._arrow import Finding, decoded, series, strings
-from amoot_etl.transformers._digits import Ints, blocks, numbers, skeletons, ten_digits
+from amoot_etl.transformers._arrow import Finding, blocks, decoded, series, strings
+from amoot_etl.transformers._digits import Ints, numbers, skeletons, ten_digits
 from amoot_etl.transformers._mobile_one import BLOCKS, KINDS, OPERATORS, UNLISTED_BLOCK, One, read_one
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _read(array: pa.Array, column: str) -> Mobile:
 
     kind, country, operator, keys = _describe(national)
     countries = ["IR", *sorted({one.country for one in ones if one and one.country} - {"IR"})]
-    mobile = ten_digits(b"+98", national)
+    mobile, mobile_national = ten_digits((b"+98", b"0"), national)
     if len(rows):
         kind[rows] = _spread(ones, which, lambda one: one.kind)
         country[rows] = _spread(ones, which, lambda one: countries.index(one.country) if one.country else -1)
@@ -113,7 +113,7 @@ def _read(array: pa.Array, column: str) -> Mobile:
         mobile = pc.replace_with_mask(mobile, pa.array(mask), written)
     return Mobile(
         mobile,
-        ten_digits(b"0", national),
+        mobile_national,
         _dictionary(kind, KINDS),
         _dictionary(country, countries),
         _dictionary(operator, OPERATORS),

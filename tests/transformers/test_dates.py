@@ -505,10 +505,11 @@ def test_no_text_breaks_the_reader(rows):
 def test_the_fast_way_and_the_careful_way_agree(text, calendar):
     """What is read from the bytes is what the parser makes of the same text: day, state and note."""
     slow = read_text(text, calendar, TODAY)
-    fast = read_distinct(pa.array([text]), calendar, TODAY)
-    assert fast.states.tolist() == [slow.state]
-    if slow.day is not None:
-        assert (fast.days.tolist(), fast.notes.tolist()) == ([slow.day], [slow.note])
+    for count in (1, 64):  # one by one, and as whole arrays
+        fast = read_distinct(pa.array([text] * count), calendar, TODAY)
+        assert set(fast.states.tolist()) == {slow.state}
+        if slow.day is not None:
+            assert (set(fast.days.tolist()), set(fast.notes.tolist())) == ({slow.day}, {slow.note})
 
 
 def test_all_days_are_read_both_ways_from_the_bytes():
@@ -519,6 +520,51 @@ def test_all_days_are_read_both_ways_from_the_bytes():
     expected = pa.array(days, mask=days == (dt.date(1900, 1, 1).toordinal() - EPOCH)).view(pa.date32())
     assert read.date.equals(expected)
     assert read.findings == []
+
+
+@st.composite
+def nearly_canonical(draw):
+    """Give two fields as the portal writes them, one of them perhaps spoilt."""
+    day = dt.date.fromordinal(draw(st.integers(FIRST_DAY, LAST_DAY)) + EPOCH)
+    twin = jdatetime.date.fromgregorian(date=day + dt.timedelta(draw(st.sampled_from([0, 0, 0, -1, 1]))))
+    fields = [
+        draw(
+            st.sampled_from([f"{day}T00:00:00", None, "", "1900-01-01T00:00:00", f"{day}T20:30:00", f"{day}"])
+        ),
+        draw(st.sampled_from([f"{twin.year:04}/{twin.month:02}/{twin.day:02}", None, "", "1278/10/11"])),
+    ]
+    spoilt = draw(st.integers(0, 5))
+    if spoilt < 2 and fields[spoilt]:
+        at = draw(st.integers(0, len(fields[spoilt]) - 1))
+        byte = draw(st.sampled_from("0139/-T: x"))
+        fields[spoilt] = fields[spoilt][:at] + byte + fields[spoilt][at + 1 :]
+    return fields
+
+
+@given(st.lists(nearly_canonical(), max_size=12), st.booleans(), st.integers(0, 3))
+def test_the_quick_way_and_the_careful_way_agree_on_a_column(rows, birth, cut):
+    """What is read two digits at a time is what reading each distinct text gives, findings and all."""
+    plain = [pa.array([row[side] for row in rows], pa.string()).slice(cut) for side in (0, 1)]
+    quick, careful = (
+        read_date_pair(*arrays, column="birth_date", today=TODAY, birth=birth)
+        for arrays in (plain, [array.dictionary_encode() for array in plain])
+    )
+    assert quick.date.to_pylist() == careful.date.to_pylist()
+    assert quick.jalali.to_pylist() == careful.jalali.to_pylist()
+    told = [
+        sorted(
+            (
+                finding.rule,
+                row,
+                finding.values[place].as_py(),
+                finding.detail if isinstance(finding.detail, str) else finding.detail[place].as_py(),
+            )
+            for finding in read.findings
+            for place, row in enumerate(finding.rows.tolist())
+        )
+        for read in (quick, careful)
+    ]
+    assert told[0] == told[1]
 
 
 def test_encoded_sliced_and_null_arrays_are_read_alike():
