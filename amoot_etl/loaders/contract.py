@@ -18,19 +18,17 @@ Leaving a `with` by an exception closes every handle, and touches no file but th
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
-import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import pyarrow as pa
 
 from amoot_etl.errors import OutputError
-from amoot_etl.loaders.arrow import arrow_schema, decoded_type
+from amoot_etl.loaders.arrow import decoded_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -47,13 +45,9 @@ __all__ = [
     "Target",
     "Written",
     "as_table",
-    "chunks_of",
     "closed",
     "frame_of",
-    "leave_all",
-    "or_release",
     "telling",
-    "write_whole",
 ]
 
 Chunk: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatch"
@@ -118,6 +112,9 @@ class Loader(Protocol):
 
     def close(self) -> Written:
         """Finish, and tell what was written; once more gives the same."""
+
+    def release(self) -> None:
+        """Let go of what is held, whatever state it is in; nothing more is written."""
 
     def __enter__(self) -> Self:
         """Give the loader."""
@@ -209,20 +206,6 @@ def as_table(chunk: Chunk, schema: pa.Schema | None = None) -> pa.Table:
     return pa.table(columns, names=names)
 
 
-def chunks_of(rows: Chunk | Iterable[Chunk]) -> Iterator[Chunk]:
-    """Give what a one-call writer was handed as chunks: a DataFrame or table is one, the rest are many.
-
-    >>> import pandas as pd
-    >>> [len(chunk) for chunk in chunks_of(pd.DataFrame({"a": [1, 2]}))]
-    [2]
-    """
-    # Frames, tables and batches have columns; a list or an iterator of them has not.
-    if hasattr(rows, "columns"):
-        yield cast("Chunk", rows)
-    else:
-        yield from cast("Iterable[Chunk]", rows)
-
-
 def frame_of(table: pa.Table) -> pd.DataFrame:
     """Give an Arrow table as a DataFrame with Arrow types, sharing its memory.
 
@@ -270,16 +253,6 @@ def closed(path: Path) -> OutputError:
 
 
 @contextlib.contextmanager
-def or_release(release: Callable[[], None]) -> Iterator[None]:
-    """Let go of what is held when the block fails."""
-    try:
-        yield
-    except BaseException:
-        release()
-        raise
-
-
-@contextlib.contextmanager
 def telling(path: Path) -> Iterator[None]:
     """Turn a failure of the file system into an error that names the file and the reason."""
     try:
@@ -287,65 +260,3 @@ def telling(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
         raise OutputError(f"{path} cannot be written: {reason}", subject=str(path)) from error
-
-
-def leave_all(
-    loaders: Iterable[Loader],
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: TracebackType | None,
-) -> None:
-    """Leave every loader of a target, in the way in which the target is left."""
-    with contextlib.ExitStack() as stack:
-        for loader in loaders:
-            stack.callback(loader.__exit__, kind, error, trace)
-
-
-def write_whole(
-    rows: Chunk | Iterable[Chunk],
-    path: Path,
-    table: Table | None,
-    run: RunFacts | None,
-    start: Callable[[Path, pa.Schema], Loader],
-) -> Written:
-    """Write rows through one loader to a file that appears whole or not at all.
-
-    Args:
-        rows: A chunk or chunks.
-        path: The file.
-        table: What the columns are; without it the first chunk tells.
-        run: The run to name.
-        start: Opens a loader on the given path.
-
-    Raises:
-        ValueError: There is no chunk to tell the columns from, or the chunks differ.
-        OutputError: The file cannot be written.
-    """
-    chunks = chunks_of(rows)
-    first = next(chunks, None)
-    if table is not None:
-        schema = arrow_schema(table, run)
-    elif first is None:
-        raise ValueError("no chunk came, so there is no telling which columns to write: name the table")
-    else:
-        schema = _schema_of(first, path.name.partition(".")[0], run)
-    # Beside the file, so that taking its place is one step; hidden, so that no pattern finds it.
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with start(part, schema) as loader:
-            if first is not None:
-                loader.append(first)
-            for chunk in chunks:
-                loader.append(chunk)
-        written = loader.close()
-        with telling(path):
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return dataclasses.replace(written, path=path)
-
-
-def _schema_of(chunk: Chunk, name: str, run: RunFacts | None) -> pa.Schema:
-    """Give the schema of rows that are none of our tables, strings plain."""
-    fields = [pa.field(field.name, decoded_type(field.type)) for field in as_table(chunk).schema]
-    return pa.schema(fields, metadata={"table": name} | ({} if run is None else run.facts()))

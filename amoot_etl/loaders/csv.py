@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from amoot_etl.errors import SettingsError
-from amoot_etl.loaders.arrow import arrow_schema, headings, table_name
+from amoot_etl.loaders.arrow import headings, table_name
 from amoot_etl.loaders.contract import (
     Chunk,
     Format,
@@ -27,18 +28,16 @@ from amoot_etl.loaders.contract import (
     Written,
     as_table,
     closed,
-    leave_all,
-    or_release,
     telling,
-    write_whole,
 )
 from amoot_etl.loaders.csv_reader import read_csv
 from amoot_etl.loaders.csv_text import PROFILES, as_text, for_spreadsheets, returned
+from amoot_etl.loaders.leaving import FolderTarget, Leavable, or_release
+from amoot_etl.loaders.whole import write_whole
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
-    from types import TracebackType
 
     from amoot_etl.schema import Table
 
@@ -52,7 +51,7 @@ _BATCH_ROWS: Final = (
 )
 
 
-class CsvLoader:
+class CsvLoader(Leavable):
     """Writes one table to one CSV file.
 
     Args:
@@ -129,7 +128,7 @@ class CsvLoader:
         if self._written is None:
             if self._file.closed:
                 raise closed(self._path)
-            with or_release(self._release), telling(self._path):
+            with or_release(self.release), telling(self._path):
                 self._writer.close()
                 self._stream.close()
                 self._file.close()
@@ -138,20 +137,8 @@ class CsvLoader:
             )
         return self._written
 
-    def __enter__(self) -> Self:
-        """Give the loader."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish when all went well, else only let go of the file."""
-        if kind is None:
-            self.close()
-        else:
-            self._release()
-
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of the file."""
         # A full disk refuses what is still to be flushed, and Arrow refuses what Python closed before it.
         for held in (self._writer, self._stream, self._file):
             with contextlib.suppress(OSError, ValueError):
@@ -178,7 +165,7 @@ def _written_as(data_type: pa.DataType) -> pa.DataType:
     return data_type if plain or pa.types.is_floating(data_type) else pa.string()
 
 
-class CsvTarget:
+class CsvTarget(FolderTarget):
     """The CSV files of one run: `<table>.csv` in one folder, with `.gz` or `.zst` behind when compressed.
 
     Args:
@@ -199,38 +186,8 @@ class CsvTarget:
         compression: str = "none",
     ) -> None:
         _known("csv_compression", compression, COMPRESSIONS)
-        self._folder = folder
-        self._run = run
-        self._options = {"profile": profile, "labels": labels, "compression": compression}
-        self._suffix = ".csv" + COMPRESSIONS[compression]
-        self._loaders: list[CsvLoader] = []
-
-    def open(self, table: Table) -> CsvLoader:
-        """Start one table."""
-        path = self._folder / f"{table.name}{self._suffix}"
-        loader = CsvLoader(path, arrow_schema(table, self._run), **self._options)
-        self._loaders.append(loader)
-        return loader
-
-    @property
-    def written(self) -> tuple[Written, ...]:
-        """What was written, a table each."""
-        return tuple(loader.close() for loader in self._loaders)
-
-    def close(self) -> None:
-        """Finish every file."""
-        for loader in self._loaders:
-            loader.close()
-
-    def __enter__(self) -> Self:
-        """Give the target."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish when all went well, else only let go of the files."""
-        leave_all(self._loaders, kind, error, trace)
+        start = partial(CsvLoader, profile=profile, labels=labels, compression=compression)
+        super().__init__(folder, run, ".csv" + COMPRESSIONS[compression], start)
 
 
 def write_csv(  # noqa: PLR0913 - each is a choice the user has
@@ -278,14 +235,8 @@ def write_csv(  # noqa: PLR0913 - each is a choice the user has
     if compression is None:
         endings = {ending: name for name, ending in COMPRESSIONS.items() if ending}
         compression = endings.get(Path(path).suffix, "none")
-    chosen = compression
-    return write_whole(
-        rows,
-        Path(path),
-        table,
-        None,
-        lambda part, schema: CsvLoader(part, schema, profile=profile, labels=labels, compression=chosen),
-    )
+    start = partial(CsvLoader, profile=profile, labels=labels, compression=compression)
+    return write_whole(rows, Path(path), table, None, start)
 
 
 def _reduced(

@@ -12,7 +12,7 @@ import os
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -24,20 +24,18 @@ from amoot_etl.loaders.contract import (
     Written,
     as_table,
     closed,
-    leave_all,
-    or_release,
     telling,
-    write_whole,
 )
 from amoot_etl.loaders.excel_about import about_rows, about_schema
 from amoot_etl.loaders.excel_cells import HEADER, rows_xml
 from amoot_etl.loaders.excel_limits import reduced
 from amoot_etl.loaders.excel_parts import Part, sheet_ends, sheet_name, widths, workbook_parts
 from amoot_etl.loaders.excel_reader import read_excel
+from amoot_etl.loaders.leaving import Leavable
+from amoot_etl.loaders.whole import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
 
     from amoot_etl.schema import Table
 
@@ -85,7 +83,7 @@ class _Spool:
         self._file.close()
 
 
-class ExcelLoader:
+class ExcelLoader(Leavable):
     """Writes one table to a sheet of a workbook, and on to further sheets when it is full.
 
     Args:
@@ -138,19 +136,6 @@ class ExcelLoader:
         for spool in self.spools:
             spool.release()
 
-    def __enter__(self) -> Self:
-        """Give the loader."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish when all went well, else only let go of the rows."""
-        if kind is None:
-            self.close()
-        else:
-            self.release()
-
 
 class _Alone(ExcelLoader):
     """Writes a workbook of one table: closing the table closes the book."""
@@ -165,7 +150,7 @@ class _Alone(ExcelLoader):
         self._book.release()
 
 
-class ExcelTarget:
+class ExcelTarget(Leavable):
     """The workbook of one run: `contacts.xlsx`, with a sheet a table and one about the run and its columns.
 
     Args:
@@ -217,15 +202,18 @@ class ExcelTarget:
         about = ExcelLoader(self, about_schema())
         about.append(about_rows([(x.schema, ExcelLoader.close(x)) for x in loaders], self._run))
         try:
-            with or_release(self.release), telling(self.path):
+            with telling(self.path):
                 self._assemble([*loaders, about])
                 self._file.close()
         finally:
-            for loader in (*loaders, about):
-                loader.release()
+            about.release()
+            self.release()
 
     def release(self) -> None:
-        """Let go of the file."""
+        """Let go of the file, and of the rows that wait for it."""
+        for loader in self._loaders:
+            # Not its own way, which may be to let go of the book.
+            ExcelLoader.release(loader)
         with contextlib.suppress(OSError):  # a full disk refuses what is still to be flushed
             self._file.close()
 
@@ -251,20 +239,6 @@ class ExcelTarget:
                         member.write(ends[1])
             for path, text in workbook_parts(parts).items():
                 package.writestr(_entry(path), text, compresslevel=_LEVEL)
-
-    def __enter__(self) -> Self:
-        """Give the target."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish when all went well, else only let go of the files."""
-        if kind is None:
-            self.close()
-            return
-        leave_all(self._loaders, kind, error, trace)
-        self.release()
 
 
 def _entry(path: str) -> zipfile.ZipInfo:

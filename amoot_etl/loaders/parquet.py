@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -26,16 +27,14 @@ from amoot_etl.loaders.contract import (
     as_table,
     closed,
     frame_of,
-    leave_all,
-    or_release,
     telling,
-    write_whole,
 )
+from amoot_etl.loaders.leaving import FolderTarget, Leavable, or_release
+from amoot_etl.loaders.whole import write_whole
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
-    from types import TracebackType
 
     import pandas as pd
 
@@ -55,7 +54,7 @@ _SAMPLE_ROWS: Final = 32_768
 _ENCODED: Final = pa.dictionary(pa.int32(), pa.string())
 
 
-class ParquetLoader:
+class ParquetLoader(Leavable):
     """Writes one table to one Parquet file.
 
     Args:
@@ -97,7 +96,7 @@ class ParquetLoader:
         if self._written is None:
             if self._file.closed:
                 raise closed(self._path)
-            with or_release(self._release):
+            with or_release(self.release):
                 rest = self._pieces.rest()
                 if rest or self._writer is None:
                     self._write(rest)
@@ -154,20 +153,8 @@ class ParquetLoader:
         writer.add_key_value_metadata(facts | {"ARROW:schema": noted})
         return writer
 
-    def __enter__(self) -> Self:
-        """Give the loader."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish when all went well, else only let go of the file."""
-        if kind is None:
-            self.close()
-        else:
-            self._release()
-
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of the file."""
         # A writer adds its footer even when it is collected: without a file, half a table cannot look whole.
         with contextlib.suppress(OSError):  # a full disk refuses what is still to be flushed
             self._file.close()
@@ -214,7 +201,7 @@ def _one_dictionary(chunks: list[pa.Array]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, values.take(pa.array(order)), safe=False)
 
 
-class ParquetTarget:
+class ParquetTarget(FolderTarget):
     """The Parquet files of one run: `<table>.parquet` in one folder.
 
     Args:
@@ -224,37 +211,7 @@ class ParquetTarget:
     """
 
     def __init__(self, folder: Path, run: RunFacts, *, compression: str = "zstd") -> None:
-        self._folder = folder
-        self._run = run
-        self._compression = compression
-        self._loaders: list[ParquetLoader] = []
-
-    def open(self, table: Table) -> ParquetLoader:
-        """Start one table."""
-        schema = arrow_schema(table, self._run)
-        loader = ParquetLoader(self._folder / f"{table.name}.parquet", schema, compression=self._compression)
-        self._loaders.append(loader)
-        return loader
-
-    @property
-    def written(self) -> tuple[Written, ...]:
-        """What was written, a table each."""
-        return tuple(loader.close() for loader in self._loaders)
-
-    def close(self) -> None:
-        """Finish every file."""
-        for loader in self._loaders:
-            loader.close()
-
-    def __enter__(self) -> Self:
-        """Give the target."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish when all went well, else only let go of the files."""
-        leave_all(self._loaders, kind, error, trace)
+        super().__init__(folder, run, ".parquet", partial(ParquetLoader, compression=compression))
 
 
 def write_parquet(
@@ -292,13 +249,7 @@ def write_parquet(
     >>> written.rows, back["name"].tolist()
     (2, ['علی', <NA>])
     """
-    return write_whole(
-        rows,
-        Path(path),
-        table,
-        run,
-        lambda part, schema: ParquetLoader(part, schema, compression=compression),
-    )
+    return write_whole(rows, Path(path), table, run, partial(ParquetLoader, compression=compression))
 
 
 def read_parquet(path: str | os.PathLike[str], table: Table | None = None) -> pd.DataFrame:
