@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow.parquet as pq
 
 from amoot_etl.errors import SettingsError
-from amoot_etl.loaders.csv import CSV
-from amoot_etl.loaders.excel import EXCEL
+from amoot_etl.loaders.formats import FORMATS
 from amoot_etl.schema import RAW, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from amoot_etl.loaders.contract import Format, RunFacts, Written
+    from amoot_etl.loaders.contract import RunFacts, Written
     from amoot_etl.schema import Table
 
-__all__ = ["FORMATS", "check_formats", "write_formats"]
-
-FORMATS: Final[dict[str, Format]] = {"csv": CSV, "xlsx": EXCEL}
-"""What `--format` offers beside Parquet, by name."""
+__all__ = ["check_formats", "write_formats"]
 
 _ROWS: Final = 1 << 16
 _TABLES: Final = {**TABLES, RAW.name: RAW}
@@ -39,9 +35,9 @@ def check_formats(names: Iterable[str]) -> None:
     amoot_etl.errors.SettingsError: there is no format cvs; did you mean csv?
     """
     for name in names:
-        if name not in FORMATS and name != "parquet":
+        if name not in FORMATS:
             near = difflib.get_close_matches(name, FORMATS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are parquet, {', '.join(FORMATS)}"
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(FORMATS)}"
             raise SettingsError(f"there is no format {name}; {hint}", subject="format")
 
 
