@@ -142,9 +142,11 @@ def ten_digits(prefixes: Sequence[bytes], national: Ints) -> list[pa.Array]:
     written = national if whole else national[known]
     # A packed record a row: writing a whole field at a time is much faster than joining strings.
     digits = (("two", "<u2"), ("left", "<u4"), ("right", "<u4"))
-    columns = [np.empty(len(written), [("prefix", "u1", len(prefix)), *digits]) for prefix in prefixes]
-    for cells, prefix in zip(columns, prefixes, strict=True):
-        cells["prefix"] = np.frombuffer(prefix, np.uint8)
+    heads = [[(f"prefix{place}", "u1") for place in range(len(prefix))] for prefix in prefixes]
+    columns = [np.empty(len(written), [*head, *digits]) for head in heads]
+    for cells, head, prefix in zip(columns, heads, prefixes, strict=True):
+        for (name, _), byte in zip(head, prefix, strict=True):
+            cells[name] = byte
     for some in blocks(len(written)):
         two, rest = np.divmod(written[some], 10**8)
         left, right = np.divmod(rest, 10**4)
