@@ -120,7 +120,7 @@ def expected_contact(
         day = _pair(record.get(name), record.get(f"{name}Per"), column, today, issues)
         row[column] = day
         row[f"{column}_jalali"] = _jalali(day)
-    row["updated_at"] = moment = _stamp(record.get("UpdateDateTime"), issues)
+    row["updated_at"] = moment = _stamp(record.get("UpdateDateTime"), today, issues)
     row["updated_date"] = None if moment is None else moment.date()
     row["updated_date_jalali"] = _jalali(row["updated_date"])
     row["groups"] = " | ".join(title for title in map(clean, groups) if title) or None
@@ -414,7 +414,7 @@ def _tehran_midnight(reading: Reading) -> date | None:
     return local.date() if local.time() == time(0) else None
 
 
-def _read(value: Any, calendar: Literal["gregorian", "jalali"], today: date) -> Reading:  # noqa: PLR0911 - each way it ends
+def _read(value: Any, calendar: Literal["gregorian", "jalali"], today: date | None) -> Reading:  # noqa: PLR0911 - each way it ends
     """Read one field."""
     if isinstance(value, (list, dict)):
         return Reading(rules=("type_mismatch",))
@@ -428,7 +428,7 @@ def _read(value: Any, calendar: Literal["gregorian", "jalali"], today: date) -> 
     if (year, month, day) in SENTINELS and len(parts[0]) == 4:
         return Reading()
     if len(parts[0]) <= 2:
-        return _two_digits(parts, today, clock)
+        return _two_digits(parts, today, clock) if today else Reading(rules=("date_invalid",))
     is_jalali = 1200 <= year <= 1500 if calendar == "gregorian" else 1178 <= year <= 1501
     if calendar == "jalali" and not is_jalali and not 1900 <= year <= 2100:
         return Reading(rules=("date_out_of_range",))
@@ -512,38 +512,33 @@ def _jalali(day: date | None) -> str | None:
 # Stamps.
 
 
-def _stamp(value: Any, issues: Issues) -> datetime | None:
+def _stamp(value: Any, today: date, issues: Issues) -> datetime | None:
     """Read the time of the last change."""
-    rule, moment = _moment(value)
+    rule, moment = _moment(value, today)
     if rule:
         issues.append(("updated_at", rule))
     return moment
 
 
-def _moment(value: Any) -> tuple[str, datetime | None]:  # noqa: PLR0911 - each way it ends
-    if isinstance(value, (list, dict)):
-        return "type_mismatch", None
-    text = _plain(_as_text(value) or "")
-    if not text.strip(" -_/."):
-        return "", None
-    found = re.fullmatch(rf"(\d{{4}})[-/](\d{{1,2}})[-/](\d{{1,2}})(?:[T ]{TIME})?", text)
-    if not found:
+def _moment(value: Any, today: date | None = None) -> tuple[str, datetime | None]:
+    """Read a stamp: a day as any Gregorian field may tell it, typed by hand or Jalali, and a time that is kept."""
+    reading = _read(value, "gregorian", today)
+    rule = "".join(reading.rules)
+    if reading.day is None:
+        return rule, None
+    found = re.fullmatch(TIME, reading.time or "0:00")
+    if found is None:
         return "date_invalid", None
-    year, month, day = (int(part) for part in found.groups()[:3])
-    if (year, month, day) in SENTINELS:
-        return "", None
-    is_jalali = 1200 <= year <= 1500
-    whole = _jalali_day(year, month, day) if is_jalali else _gregorian_day(year, month, day)
-    hour, minute, second = (int(part or 0) for part in found.groups()[3:6])
-    fraction = int((found[7] or "0")[:6].ljust(6, "0"))
-    if whole is None or hour > 23 or minute > 59 or second > 59:
+    hour, minute, second = (int(part or 0) for part in found.groups()[:3])
+    fraction = int((found[4] or "0")[:6].ljust(6, "0"))
+    if minute > 59 or second > 59 or (hour, minute, second, fraction) > (24, 0, 0, 0):
         return "date_invalid", None
-    if not _in_range(whole):
-        return "date_out_of_range", None
-    naive = datetime.combine(whole, time(hour, minute, second, fraction))
-    rule = "jalali_in_gregorian_field" if is_jalali else ""
-    if found[8]:
-        zone = found[8].replace("Z", "+00:00")
+    # 24:00 is the midnight that ends the day.
+    naive = datetime.combine(reading.day, time(hour % 24, minute, second, fraction)) + timedelta(
+        days=hour // 24
+    )
+    if found[5]:
+        zone = found[5].replace("Z", "+00:00")
         return rule, datetime.fromisoformat(naive.isoformat() + zone).astimezone(TEHRAN)
     return rule, _local(naive)
 

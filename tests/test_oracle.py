@@ -10,7 +10,10 @@ import phonenumbers
 import pytest
 
 from amoot_etl.demo import DIRTY, FIRST_DIRTY_ID, AddressBook
+from amoot_etl.extractors import careful
+from amoot_etl.extractors.contacts import contact_reader
 from amoot_etl.schema import CONTACT_FIELDS, TABLES
+from amoot_etl.transformers.contacts import clean_table
 
 TODAY = date(2026, 11, 1)
 
@@ -94,3 +97,33 @@ def test_the_oracle_knows_tehran_time(stamp, moment):
     row, issues = oracle.expected_contact({"ID": 1, "UpdateDateTime": stamp}, today=TODAY)
     assert abs(row["updated_at"] - moment) < timedelta(milliseconds=1)
     assert not issues
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        *("29 مهر 1404", "۲۹ مهرماه ۱۴۰۴", "1404/07/29", "1404/07/29 11:03:41.96", "سه‌شنبه 29 مهر 1404"),
+        *("2025-10-21T24:00:00", "2025-10-21T24:00:01", "2025-10-21T25:00:00", "2025-10-21", "20251021", ""),
+        *(
+            "21/10/2025",
+            "1404/12/30",
+            "0001-01-01T00:00:00",
+            "soon",
+            None,
+            3,
+            ["x"],
+            "2025-10-21T11:03:41.96Z",
+        ),
+        *("2025-10-21T11:03:41.1234567", "9999-12-31T23:59:59.9999999", "2125-10-21T00:00:00", "2025-13-01"),
+    ],
+)
+def test_the_oracle_and_the_product_read_stamps_alike(stamp):
+    """A stamp typed as people type dates is a stamp, a Jalali one with an issue; nonsense is none, by both."""
+    row, issues = oracle.expected_contact({"ID": 1, "UpdateDateTime": stamp}, today=TODAY)
+    body = json.dumps({"ID": 1, "UpdateDateTime": stamp}).encode()
+    raw = contact_reader().gather(list(careful.records([body], "ContactList")))
+    clean = clean_table(raw.table, today=TODAY)
+    for name in ("updated_at", "updated_date", "updated_date_jalali"):
+        assert clean.contacts[name].to_pylist() == [row[name]]
+    told = zip(clean.issues["column"].to_pylist(), clean.issues["rule"].to_pylist(), strict=True)
+    assert set(told) == set(issues)

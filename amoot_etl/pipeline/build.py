@@ -251,7 +251,7 @@ class Build:
             stamp_order(_one(table.column("UpdateDateTime"))),
             self._contents(table) if self._fingerprints else None,
             np.concatenate(listings) if listings else np.empty(0, np.int32),
-            pc.is_in(table.column("Active"), _ACTIVE).to_numpy(),
+            pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(table.column("Active"))), _ACTIVE).to_numpy(),
         )
         return _Prepared(table, entries, unreadable)
 

@@ -188,6 +188,21 @@ def test_an_active_flag_is_no_reason_to_list(world):
     assert world.check().groups[1]["contacts_active_exported"] == 3
 
 
+@pytest.mark.parametrize("active", [True, 1, "true", " True ", "1", "TRUE", "1 "])
+def test_active_is_counted_in_every_form_in_which_it_is_read(world, active):
+    """By an export and by a sync: a group's active contacts are those that the table of contacts calls active."""
+    one, other = world.contacts[0], world.contacts[4]
+    world.book.edit(one, Active=active)
+    world.book.relabel(other, [1], stamp=False)
+    for full in (False, True):
+        world.sync(full=full)
+        found = read_tables(world.settings.out)
+        assert found.contacts[one]["active"] is True
+        for group, members in found.members.items():
+            counted = sum(found.contacts[contact]["active"] is True for contact in members)
+            assert found.groups[group]["contacts_active_exported"] == counted
+
+
 def test_a_lasting_difference_in_counts_is_no_reason_to_list(world, settings_for, tmp_path):
     """A portal that counts otherwise than it lists does not make every sync list its groups."""
 
