@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from amoot_etl.cli import _COMMANDS, amoot_etl
-from amoot_etl.demo import DEMO_TOKEN, AddressBook, Portal
+from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
 from amoot_etl.schema import TABLES
 
 
@@ -98,7 +98,7 @@ def test_export_prints_a_summary_and_json(run, tmp_path):
     assert told["manifest"]["counts"]["previous"] == told["manifest"]["counts"]["kept"]
     assert run("verify").exit_code == 0
     assert len(json.loads(run("generations", "--json").stdout)) == 1
-    assert "nothing" in run("changes").stdout
+    assert run("changes").stdout == "nothing changed\n"
 
 
 def test_changes_and_rollback_follow_the_portal(run, portal):
@@ -157,3 +157,37 @@ def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path):
     done = subprocess.run(_command("exprot"), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "did you mean export?" in done.stderr
+
+
+def test_small_commands_tell_their_retries(run, portal, monkeypatch):
+    """`groups` and `contact` say on stderr why they are slow, unless they are to be quiet."""
+    monkeypatch.setenv("AMOOT_BACKOFF", "0")
+    for words in (("groups",), ("contact", str(next(iter(portal.book))))):
+        for quiet, told in (((), 1), (("--quiet",), 0)):
+            portal.plan(Fault.http(503), times=1)
+            done = run(*words, *quiet)
+            assert done.exit_code == 0
+            assert done.stderr.count("HTTP 503") == told
+            assert done.stderr.count("trying again in 0.0 s") == told
+
+
+def test_commands_over_a_folder_know_accounts(run, tmp_path):
+    """What an account published is verified, listed and reported by the account's name."""
+    (tmp_path / "own.toml").write_text('[accounts.shop]\ntoken_env = "AMOOT_TOKEN"\nout = "of-shop"\n')
+    shop = ("--account", "shop", "--config", "own.toml")
+    run("export", "--quiet", *shop)
+    assert (tmp_path / "of-shop" / "contacts.parquet").exists()
+    for words in (("verify",), ("generations",), ("changes",), ("report",)):
+        assert run(*words, *shop).exit_code == 0
+    assert "kept; 20" in run("doctor", *shop).stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure():
+    """A command whose output goes into a pipe that closes ends with 0, and says nothing about it."""
+    shown = "import sys; from amoot_etl.cli import main; sys.argv[1:] = ['schema', '--markdown']; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", shown], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as command:
+        command.stdout.close()
+        assert command.stderr.read() == ""
+    assert command.returncode == 0

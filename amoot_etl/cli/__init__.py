@@ -64,6 +64,15 @@ OUR_PROCESS: Final = object()
 class _Commands(click.Group):
     """The commands, each imported when it is called, so that help and small commands start at once."""
 
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            # Whoever read our output has seen enough. It is told here, since click makes a failure of it, and nothing
+            # may be flushed into the closed pipe at exit.
+            sys.stdout = None
+            raise click.exceptions.Exit(0) from None
+
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -128,10 +137,6 @@ def main() -> NoReturn:
     except _Terminated:
         _say("terminated; nothing was changed", 143)
         sys.exit(143)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing may be flushed into the closed pipe at exit.
-        sys.stdout = None
-        sys.exit(0)
     except Exception as error:  # noqa: BLE001 - a bug of ours, told in one line
         _say(_bug(error), _BUG)
         sys.exit(_BUG)

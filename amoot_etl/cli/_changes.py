@@ -36,6 +36,9 @@ def show_changes(frame: pd.DataFrame, *, as_json: bool, parquet: Path | None) ->
     if as_json:
         show_json(rows.to_dict("records"))
         return
+    if frame.empty:
+        click.echo("nothing changed")
+        return
     show_table(
         ("contact_id", "change", "columns", "joined", "left"),
         [
@@ -44,4 +47,4 @@ def show_changes(frame: pd.DataFrame, *, as_json: bool, parquet: Path | None) ->
         ],
     )
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in frame["change"].value_counts().items())
-    click.echo(kinds or "nothing changed")
+    click.echo(kinds)

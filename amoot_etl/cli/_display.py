@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Final, Self
 
 import click
 
+from amoot_etl.pipeline.progress import retry_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amoot_etl.pipeline.collect import Progress
     from amoot_etl.pipeline.progress import ProgressBar
 
-__all__ = ["Display", "log_to_stderr", "tell_failure"]
+__all__ = ["Display", "log_to_stderr", "retries_told", "tell_failure"]
 
 _log = logging.getLogger("amoot_etl.cli")
 
@@ -89,6 +91,13 @@ def tell_failure(line: str, code: int) -> None:
         click.echo(f"amoot-etl: {line}", err=True)
 
 
+def retries_told(*, quiet: bool, log_json: bool, **_: object) -> Callable[[str, float, str], None] | None:
+    """Give what shows the retries of a command that has no display, if they are to be shown."""
+    if quiet or log_json:
+        return None
+    return lambda _method, seconds, reason: click.echo(retry_line(reason, seconds), err=True)
+
+
 class Display:
     """Shows a run as it goes: a bar on a terminal, a line a minute elsewhere, events for machines.
 
@@ -131,7 +140,7 @@ class Display:
     def retry(self, _method: str, seconds: float, reason: str) -> None:
         """Show a retry as it happens."""
         if self._lines:
-            self.say(f"amoot-etl: {reason}; trying again in {seconds:.1f} s")
+            self.say(retry_line(reason, seconds))
 
     def say(self, line: str) -> None:
         """Print a line on stderr without tearing the bar."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from amoot_etl.cli._display import log_to_stderr
-from amoot_etl.settings import Settings, Settled, settle
+from amoot_etl.settings import Settings, Settled, load_settings, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 __all__ = [
     "age",
     "as_json",
+    "config_option",
+    "folder_of",
+    "folder_options",
+    "guard_of",
+    "guard_options",
     "keeping_of",
     "keeping_options",
     "out_option",
@@ -29,6 +34,7 @@ __all__ = [
     "settled_of",
     "show_json",
     "show_table",
+    "wait_option",
 ]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
@@ -41,6 +47,42 @@ out_option = click.option(
     metavar="DIR",
     help="Output folder (AMOOT_OUT; default: output).",
 )
+
+
+account_option = click.option(
+    "--account", metavar="NAME", help="The account in the settings file that is meant (AMOOT_ACCOUNT)."
+)
+
+config_option = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Settings file (else ./amoot.toml, else the user's config folder).",
+)
+
+wait_option = click.option(
+    "--wait", type=float, metavar="SECONDS", help="Wait for another run that holds the folder."
+)
+
+
+def _with(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
+    """Give what adds options to a command, in the order in which help shows them."""
+
+    def add(function: _F) -> _F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+folder_options = _with(out_option, account_option, config_option)
+"""The options that say which output folder a command looks at."""
+
+
+def folder_of(**given: Any) -> Path:
+    """Settle which output folder the options of `folder_options` mean."""
+    return load_settings(**given).out
 
 
 def portal_options(function: _F) -> _F:
@@ -78,23 +120,13 @@ def portal_options(function: _F) -> _F:
             metavar="SIZE",
             help="Refuse a larger answer: 500MB, 2GB (AMOOT_MAX_BODY; no limit).",
         ),
-        click.option(
-            "--account",
-            metavar="NAME",
-            help="The account in the settings file that is meant (AMOOT_ACCOUNT).",
-        ),
-        click.option(
-            "--config",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="Settings file (else ./amoot.toml, else the user's config folder).",
-        ),
+        account_option,
+        config_option,
         click.option("-v", "--verbose", count=True, help="Say more on stderr; twice for everything."),
         click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."),
         click.option("--log-json", is_flag=True, help="Say it in JSON, one object a line, for machines."),
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return _with(*options)(function)
 
 
 def settings_of(**given: Any) -> Settings:
@@ -152,6 +184,25 @@ def age(_context: click.Context, _option: click.Parameter, value: str | None) ->
     return dt.timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
+guard_options = _with(
+    click.option("--accept-shrink", is_flag=True, help="Publish what would otherwise be refused, for once."),
+    click.option(
+        "--max-shrink",
+        type=click.FloatRange(0, 1),
+        metavar="SHARE",
+        help="Share of contacts that may be gone (0.2).",
+    ),
+    wait_option,
+)
+"""The options of a run that publishes: what it may do to the current set, and whether it waits for its turn."""
+
+
+def guard_of(shared: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of `guard_options` out of what a command was given; what was not given is left out."""
+    given = {name: shared.pop(name) for name in ("accept_shrink", "max_shrink", "wait")}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def keeping_options(function: _F) -> _F:
     """Add the options that say how the output folder is kept."""
     options = [
@@ -174,9 +225,7 @@ def keeping_options(function: _F) -> _F:
             help="How deep the new set is looked at before it becomes current.",
         ),
     ]
-    for option in reversed(options):
-        function = option(function)
-    return function
+    return _with(*options)(function)
 
 
 def keeping_of(shared: dict[str, Any]) -> Keeping:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from amoot_etl.cli._changes import parquet_option, show_changes
-from amoot_etl.cli._options import as_json, out_option
-from amoot_etl.settings import load_settings
+from amoot_etl.cli._options import as_json, folder_of, folder_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--since", metavar="RUN|TIME", help="Only what came after this run or this moment.")
-@out_option
+@folder_options
 @as_json
 @parquet_option
-def command(since: str | None, out: Path | None, *, as_json: bool, parquet: Path | None) -> None:
+def command(since: str | None, *, as_json: bool, parquet: Path | None, **where: Any) -> None:
     """Show the change feed: what each publish changed, the oldest first."""
     from amoot_etl.pipeline.diff import changes  # noqa: PLC0415 - help needs no tables
 
-    show_changes(changes(load_settings(out=out).out, _moment(since)), as_json=as_json, parquet=parquet)
+    show_changes(changes(folder_of(**where), _moment(since)), as_json=as_json, parquet=parquet)
 
 
 def _moment(since: str | None) -> str | dt.datetime | None:

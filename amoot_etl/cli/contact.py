@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from amoot_etl.cli._display import retries_told
 from amoot_etl.cli._options import as_json, portal_options, settings_of, show_json, show_table
 
 
@@ -22,7 +23,7 @@ def command(contact_id: int, *, as_json: bool, **shared: Any) -> None:
     from amoot_etl.transformers.contacts import clean_table  # noqa: PLC0415
 
     settings = settings_of(**shared)
-    with Client(settings) as client:
+    with Client(settings, on_retry=retries_told(**shared)) as client:
         record = fetch_contact(client, contact_id)
     raw = contact_reader("ContactGet").gather([record]).table
     today = dt.datetime.now(ZoneInfo("Asia/Tehran")).date()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from amoot_etl.cli._changes import parquet_option, show_changes
-from amoot_etl.cli._options import as_json, out_option
-from amoot_etl.settings import load_settings
+from amoot_etl.cli._options import as_json, folder_of, folder_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,11 +16,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("a", required=False)
 @click.argument("b", required=False)
-@out_option
+@folder_options
 @as_json
 @parquet_option
-def command(a: str | None, b: str | None, out: Path | None, *, as_json: bool, parquet: Path | None) -> None:
+def command(a: str | None, b: str | None, *, as_json: bool, parquet: Path | None, **where: Any) -> None:
     """Show what changed from generation A to generation B (from the one before to the current one)."""
     from amoot_etl.pipeline.diff import diff  # noqa: PLC0415 - help needs no tables
 
-    show_changes(diff(load_settings(out=out).out, a, b), as_json=as_json, parquet=parquet)
+    show_changes(diff(folder_of(**where), a, b), as_json=as_json, parquet=parquet)

@@ -11,6 +11,8 @@ import click
 from amoot_etl.cli._display import Display
 from amoot_etl.cli._options import (
     as_json,
+    guard_of,
+    guard_options,
     keeping_of,
     keeping_options,
     out_option,
@@ -48,14 +50,7 @@ from amoot_etl.cli._summary import summarise
 )
 @click.option("--demo", is_flag=True, help="Export the embedded portal: no token, no network.")
 @click.option("--dry-run", is_flag=True, help="Do everything but publish.")
-@click.option("--accept-shrink", is_flag=True, help="Publish what would otherwise be refused, for once.")
-@click.option(
-    "--max-shrink",
-    type=click.FloatRange(0, 1),
-    metavar="SHARE",
-    help="Share of contacts that may be gone (0.2).",
-)
-@click.option("--wait", type=float, metavar="SECONDS", help="Wait for another run that holds the folder.")
+@guard_options
 @keeping_options
 @as_json
 @portal_options
@@ -63,13 +58,10 @@ def command(  # noqa: PLR0913 - each is a flag
     formats: tuple[str, ...],
     groups: tuple[int, ...],
     compression: str,
-    wait: float | None,
-    max_shrink: float | None,
     *,
     raw: bool,
     demo: bool,
     dry_run: bool,
-    accept_shrink: bool,
     as_json: bool,
     **shared: Any,
 ) -> None:
@@ -80,7 +72,7 @@ def command(  # noqa: PLR0913 - each is a flag
     """
     for name in ("columns", "exclude"):
         shared[name] = _names(shared[name])
-    keeping = keeping_of(shared)
+    guarded, keeping = guard_of(shared), keeping_of(shared)
     settings = settings_of(**shared)
     if shared["csv_profile"] or shared["csv_compression"]:
         formats = (*formats, "csv")
@@ -94,7 +86,6 @@ def command(  # noqa: PLR0913 - each is a flag
             portal = "demo"
             settings = replace(settings, base_url=served.url, token=DEMO_TOKEN, account=None)
         from amoot_etl.pipeline.export import export  # noqa: PLC0415 - the heavy part starts here
-        from amoot_etl.pipeline.guard import MAX_SHRINK  # noqa: PLC0415
 
         with Display(quiet=quiet, log_json=shared["log_json"]) as display:
             result = export(
@@ -104,10 +95,8 @@ def command(  # noqa: PLR0913 - each is a flag
                 raw=raw,
                 dry_run=dry_run,
                 compression=compression,
-                accept_shrink=accept_shrink,
-                max_shrink=MAX_SHRINK if max_shrink is None else max_shrink,
-                wait=wait,
                 keeping=keeping,
+                **guarded,
                 portal=portal,
                 watch=display.watch,
                 on_retry=display.retry,

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import click
 
-from amoot_etl.cli._options import as_json, out_option, show_json, show_table
-from amoot_etl.settings import load_settings
+from amoot_etl.cli._options import as_json, folder_of, folder_options, show_json, show_table
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_TEHRAN: Final = ZoneInfo("Asia/Tehran")
 
 
 @click.command()
-@out_option
+@folder_options
 @as_json
-def command(out: Path | None, *, as_json: bool) -> None:
-    """List the kept generations, the latest first; a star marks the current one."""
+def command(*, as_json: bool, **where: Any) -> None:
+    """List the kept generations, the latest first; a star marks the current one.
+
+    Times are Tehran's.
+    """
     from amoot_etl.pipeline.generations import generations  # noqa: PLC0415 - help needs no tables
 
-    kept = generations(load_settings(out=out).out)
+    kept = generations(folder_of(**where))
     if as_json:
         show_json([dataclasses.asdict(generation) for generation in kept])
         return
@@ -31,7 +33,7 @@ def command(out: Path | None, *, as_json: bool) -> None:
             (
                 "*" if item.current else "",
                 item.run_id,
-                f"{item.published_at:%Y-%m-%d %H:%M}",
+                f"{item.published_at.astimezone(_TEHRAN):%Y-%m-%d %H:%M}",
                 item.mode,
                 item.contacts,
                 f"{item.bytes / 1e6:.1f}",

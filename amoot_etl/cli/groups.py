@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from amoot_etl.cli._display import retries_told
 from amoot_etl.cli._options import as_json, portal_options, settings_of, show_json, show_table
 
 
@@ -17,7 +18,7 @@ def command(*, as_json: bool, **shared: Any) -> None:
     from amoot_etl.client import Client  # noqa: PLC0415 - help needs no HTTP
     from amoot_etl.extractors.groups import fetch_groups  # noqa: PLC0415
 
-    with Client(settings_of(**shared)) as client:
+    with Client(settings_of(**shared), on_retry=retries_told(**shared)) as client:
         groups = fetch_groups(client)
     if as_json:
         show_json([group._asdict() for group in groups])

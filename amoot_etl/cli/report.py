@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from amoot_etl.cli._options import as_json, out_option, show_json
-from amoot_etl.settings import load_settings
+from amoot_etl.cli._options import as_json, folder_of, folder_options, show_json
 
 
 @click.command()
-@out_option
+@folder_options
 @click.option(
     "--output",
     "path",
@@ -26,11 +26,11 @@ from amoot_etl.settings import load_settings
 )
 @click.option("--run", "run_id", metavar="RUN", help="A kept generation (else the current one).")
 @as_json
-def command(out: Path | None, path: Path, lang: str, run_id: str | None, *, as_json: bool) -> None:
+def command(path: Path, lang: str, run_id: str | None, *, as_json: bool, **where: Any) -> None:
     """Write one HTML page about the published set: counts and charts, nobody's data, no network needed."""
     from amoot_etl.pipeline.report import report  # noqa: PLC0415 - help needs no tables
 
-    written = report(path, load_settings(out=out).out, lang=lang, run_id=run_id)
+    written = report(path, folder_of(**where), lang=lang, run_id=run_id)
     size = written.stat().st_size
     if as_json:
         show_json({"path": str(written), "bytes": size, "lang": lang})

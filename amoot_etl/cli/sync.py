@@ -10,6 +10,8 @@ from amoot_etl.cli._display import Display
 from amoot_etl.cli._options import (
     age,
     as_json,
+    guard_of,
+    guard_options,
     keeping_of,
     keeping_options,
     out_option,
@@ -39,25 +41,15 @@ if TYPE_CHECKING:
     metavar="csv|xlsx",
     help="A format beside Parquet, from now on (repeat).",
 )
-@click.option("--accept-shrink", is_flag=True, help="Publish what would otherwise be refused, for once.")
-@click.option(
-    "--max-shrink",
-    type=click.FloatRange(0, 1),
-    metavar="SHARE",
-    help="Share of contacts that may be gone (0.2).",
-)
-@click.option("--wait", type=float, metavar="SECONDS", help="Wait for another run that holds the folder.")
+@guard_options
 @keeping_options
 @as_json
 @portal_options
-def command(  # noqa: PLR0913 - each is a flag
+def command(
     full_every: dt.timedelta | None,
     formats: tuple[str, ...],
-    wait: float | None,
-    max_shrink: float | None,
     *,
     full: bool,
-    accept_shrink: bool,
     as_json: bool,
     **shared: Any,
 ) -> None:
@@ -66,10 +58,9 @@ def command(  # noqa: PLR0913 - each is a flag
     Two requests tell whether anything changed; what did is asked for, or listed where that is cheaper. Without a
     published set, or where one cannot be gone on with, everything is exported.
     """
-    keeping = keeping_of(shared)
+    guarded, keeping = guard_of(shared), keeping_of(shared)
     settings = settings_of(**shared)
-    from amoot_etl.pipeline.guard import MAX_SHRINK  # noqa: PLC0415 - the heavy part starts here
-    from amoot_etl.pipeline.sync import FULL_EVERY, sync  # noqa: PLC0415
+    from amoot_etl.pipeline.sync import FULL_EVERY, sync  # noqa: PLC0415 - the heavy part starts here
 
     with Display(quiet=shared["quiet"], log_json=shared["log_json"]) as display:
         result = sync(
@@ -77,10 +68,8 @@ def command(  # noqa: PLR0913 - each is a flag
             full=full,
             full_every=FULL_EVERY if full_every is None else full_every,
             formats=formats,
-            accept_shrink=accept_shrink,
-            max_shrink=MAX_SHRINK if max_shrink is None else max_shrink,
-            wait=wait,
             keeping=keeping,
+            **guarded,
             watch=display.watch,
             on_retry=display.retry,
         )

@@ -7,16 +7,27 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from amoot_etl.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-__all__ = ["make_folder", "remove_tree", "sha256_of", "sync_file", "sync_folder", "telling", "write_json"]
+__all__ = [
+    "beside",
+    "make_folder",
+    "remove_tree",
+    "sha256_of",
+    "sync_file",
+    "sync_folder",
+    "telling",
+    "write_json",
+]
 
 _WAYS_OUT: Final = {
     errno.ENOSPC: "the disk is full: make room and run again",
@@ -30,10 +41,22 @@ _WAYS_OUT: Final = {
     errno.ETXTBSY: "another program holds it open: close that program and run again",
     errno.EMFILE: "too many files are open: raise the limit of open files",
     errno.ENAMETOOLONG: "the path is too long for this disk: choose a shorter folder",
+    errno.ENOENT: "the folder is not there: make it, or choose another",
+    errno.EISDIR: "it is a folder: choose another name",
     errno.ENOTDIR: "a part of the path is a file, not a folder: choose another folder",
 }
 
+_PART: Final = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
 _BLOCK: Final = 1 << 20
+
+
+def beside(path: Path) -> Path:
+    """Give a name for a file while it is written: beside its place, which it then takes in one step, and hidden.
+
+    >>> beside(Path("output/contacts.csv"))
+    PosixPath('output/.contacts.csv....part')
+    """
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
 
 
 @contextlib.contextmanager
@@ -41,7 +64,8 @@ def telling(path: Path | str) -> Iterator[None]:
     """Turn what the system refuses inside the block into an `OutputError` with the path and the way out.
 
     Args:
-        path: What is being written; an error that names its own path is told with that one.
+        path: What is being written; an error that names its own path is told with that one, or the one that it is
+            to become.
 
     Raises:
         OutputError: The block raised an `OSError`.
@@ -55,8 +79,12 @@ def telling(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        subject = str(error.filename) if error.filename else str(path)
-        way_out = _WAYS_OUT.get(error.errno or 0, error.strerror or "the system refused")
+        named = Path(os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else path)
+        part = _PART.fullmatch(named.name)
+        subject = str(named.with_name(part[1]) if part else named)
+        way_out = _WAYS_OUT.get(
+            error.errno or 0, error.strerror or f"the system refused ({type(error).__name__})"
+        )
         raise OutputError(f"cannot write {subject}: {way_out}", subject=subject) from error
 
 

@@ -17,8 +17,6 @@ Leaving a `with` by an exception closes every handle, and touches no file but th
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
@@ -47,7 +45,6 @@ __all__ = [
     "as_table",
     "closed",
     "frame_of",
-    "telling",
 ]
 
 Chunk: TypeAlias = "pd.DataFrame | pa.Table | pa.RecordBatch"
@@ -250,13 +247,3 @@ class Rechunker:
 def closed(path: Path) -> OutputError:
     """Give the error of writing to a loader that is closed already."""
     return OutputError(f"{path.name} is closed already: open it anew to write more", subject=str(path))
-
-
-@contextlib.contextmanager
-def telling(path: Path) -> Iterator[None]:
-    """Turn a failure of the file system into an error that names the file and the reason."""
-    try:
-        yield
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise OutputError(f"{path} cannot be written: {reason}", subject=str(path)) from error

@@ -21,6 +21,7 @@ import pyarrow.csv as pacsv
 
 from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.arrow import headings, table_name
+from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.contract import (
     Chunk,
     Format,
@@ -28,7 +29,6 @@ from amoot_etl.loaders.contract import (
     Written,
     as_table,
     closed,
-    telling,
 )
 from amoot_etl.loaders.csv_reader import read_csv
 from amoot_etl.loaders.csv_text import PROFILES, as_text, for_spreadsheets, returned

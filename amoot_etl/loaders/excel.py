@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from amoot_etl.loaders.arrow import arrow_schema, headings, table_name
+from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.contract import (
     Chunk,
     Format,
@@ -24,7 +25,6 @@ from amoot_etl.loaders.contract import (
     Written,
     as_table,
     closed,
-    telling,
 )
 from amoot_etl.loaders.excel_about import about_rows, about_schema
 from amoot_etl.loaders.excel_cells import HEADER, rows_xml

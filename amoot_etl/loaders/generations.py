@@ -33,6 +33,7 @@ __all__ = [
     "list_generations",
     "load_generation",
     "new_run_id",
+    "no_generation",
     "published_runs",
     "require_current",
     "sound_current",
@@ -237,6 +238,12 @@ def require_current(folder: Path | str) -> Generation:
             subject=str(folder),
         )
     return generation
+
+
+def no_generation(folder: Path | str, run_id: str) -> SettingsError:
+    """Give the error of asking for a generation that is not kept."""
+    kept = ", ".join(published_runs(Path(folder))) or "none"
+    return SettingsError(f"{folder} holds no generation {run_id}: it keeps {kept}", subject=run_id)
 
 
 def list_generations(folder: Path | str) -> list[Generation]:

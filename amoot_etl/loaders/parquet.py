@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.arrow import arrow_schema, table_name
+from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.contract import (
     Chunk,
     Format,
@@ -27,7 +28,6 @@ from amoot_etl.loaders.contract import (
     as_table,
     closed,
     frame_of,
-    telling,
 )
 from amoot_etl.loaders.leaving import FolderTarget, Leavable, or_release
 from amoot_etl.loaders.whole import write_whole

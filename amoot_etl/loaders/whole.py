@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
 from amoot_etl.loaders.arrow import arrow_schema, decoded_type
-from amoot_etl.loaders.contract import as_table, telling
+from amoot_etl.loaders.atomic import beside, telling
+from amoot_etl.loaders.contract import as_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -63,8 +63,7 @@ def write_whole(
         raise ValueError("no chunk came, so there is no telling which columns to write: name the table")
     else:
         schema = _schema_of(first, path.name.partition(".")[0], run)
-    # Beside the file, so that taking its place is one step; hidden, so that no pattern finds it.
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    part = beside(path)
     try:
         with start(part, schema) as loader:
             if first is not None:

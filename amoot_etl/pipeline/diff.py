@@ -20,7 +20,7 @@ from amoot_etl.errors import OutputError, SettingsError
 from amoot_etl.loaders.arrow import decoded_type
 from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.contract import Written, frame_of
-from amoot_etl.loaders.generations import Generation, list_generations, require_current
+from amoot_etl.loaders.generations import Generation, list_generations, no_generation, require_current
 from amoot_etl.pipeline.differences import COMPARED_SCHEMA, Side, differences
 from amoot_etl.settings import load_settings
 
@@ -167,9 +167,7 @@ def _feed(generation: Generation, since: str | datetime | None) -> pa.Table:
 def _kept(folder: Path, run_id: str) -> Generation:
     kept = {generation.run_id: generation for generation in list_generations(folder)}
     if run_id not in kept:
-        raise SettingsError(
-            f"{folder} holds no generation {run_id}: it keeps {', '.join(kept) or 'none'}", subject=run_id
-        )
+        raise no_generation(folder, run_id)
     return kept[run_id]
 
 

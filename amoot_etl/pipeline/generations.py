@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from amoot_etl.errors import SettingsError, VerificationError
 from amoot_etl.loaders.check import check_file
-from amoot_etl.loaders.generations import current_run, list_generations
+from amoot_etl.loaders.generations import current_run, list_generations, no_generation
 from amoot_etl.loaders.publish import Output
 
 if TYPE_CHECKING:
@@ -78,9 +78,7 @@ def rollback(folder: Path | str, run_id: str | None = None, *, wait: float | Non
         if not chosen:
             raise SettingsError(f"{folder} keeps no generation before {current}", subject=current)
         if chosen not in kept:
-            raise SettingsError(
-                f"{folder} holds no generation {chosen}: it keeps {', '.join(kept) or 'none'}", subject=chosen
-            )
+            raise no_generation(folder, chosen)
         generation = kept[chosen]
         for entry in generation.files:
             problems = check_file(generation.path / entry["path"], entry, chosen)

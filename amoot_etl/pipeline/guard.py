@@ -173,4 +173,7 @@ def _contacts(manifest: Mapping[str, Any]) -> int:
 
 
 def _scope(scope: Any) -> str:
-    return "the whole account" if scope == FULL_SCOPE else f"scope {scope}"
+    if scope == FULL_SCOPE:
+        return "the whole account"
+    groups = scope.get("groups", []) if isinstance(scope, dict) else []
+    return f"only group{'s' if len(groups) > 1 else ''} {', '.join(str(group) for group in groups)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 if TYPE_CHECKING:
     from amoot_etl.pipeline.collect import Progress
 
-__all__ = ["ProgressBar", "how_far"]
+__all__ = ["ProgressBar", "how_far", "retry_line"]
 
 
 def how_far(progress: Progress, seconds: float) -> str:
@@ -25,6 +25,15 @@ def how_far(progress: Progress, seconds: float) -> str:
         f"{progress.listings_landed:,} of {progress.listings:,} listings, "
         f"{size:,.0f} MB, {size / max(seconds, 0.001):,.1f} MB/s"
     )
+
+
+def retry_line(reason: str, seconds: float) -> str:
+    """Say in a line what failed, and when it is tried again.
+
+    >>> retry_line("ContactList: no answer in time", 1.62)
+    'amoot-etl: ContactList: no answer in time; trying again in 1.6 s'
+    """
+    return f"amoot-etl: {reason}; trying again in {seconds:.1f} s"
 
 
 class ProgressBar:
@@ -79,7 +88,7 @@ class ProgressBar:
     def retry(self, method: str, seconds: float, reason: str) -> None:
         """Show that something failed and when it is tried again."""
         del method  # the reason begins with it
-        self.say(f"amoot-etl: {reason}; trying again in {seconds:.1f} s")
+        self.say(retry_line(reason, seconds))
 
     def say(self, line: str) -> None:
         """Print a line without tearing the bar."""

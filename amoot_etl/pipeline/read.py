@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from amoot_etl.errors import OutputError
 from amoot_etl.loaders.contract import frame_of
-from amoot_etl.loaders.generations import Generation, load_generation, require_current
+from amoot_etl.loaders.generations import Generation, load_generation, no_generation, require_current
 from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ def read_export(folder: Path | str | None = None, *, run_id: str | None = None) 
         run_id: A kept generation; without it the current one.
 
     Raises:
-        SettingsError: Nothing was published there.
-        OutputError: A file of the generation cannot be opened, or there is no generation of that name.
+        SettingsError: Nothing was published there, or there is no generation of that name.
+        OutputError: A file of the generation cannot be opened.
         VerificationError: The generation's manifest is damaged.
     """
     folder = Path(folder) if folder is not None else load_settings().out
@@ -159,10 +159,7 @@ def read_export(folder: Path | str | None = None, *, run_id: str | None = None) 
             return open_export(generation if run_id is None else load_generation(folder, run_id))
         except FileNotFoundError as error:
             if run_id is not None:
-                raise OutputError(
-                    f"{folder} holds no generation {run_id}: `amoot-etl generations` lists them",
-                    subject=run_id,
-                ) from error
+                raise no_generation(folder, run_id) from error
             if require_current(folder).run_id == generation.run_id:
                 raise OutputError(
                     f"{error.filename or generation.path} is missing: `amoot-etl verify` says more",

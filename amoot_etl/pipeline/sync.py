@@ -252,7 +252,7 @@ def _why_in_full(  # noqa: PLR0911 - each a reason
     entry = previous.entry("contacts")
     same = Candidate(int(entry["rows"]) if entry else 0, run.scope, run.portal, run.account)
     if other := objections(manifest, same):
-        return f"the current set cannot be gone on with: {other[0]}"
+        return f"this is not what the current set holds: {other[0]}"
     for table, columns in NEEDED.items():
         if previous.entry(table) is None or not columns <= _names(previous, table):
             return f"the current set's {table} lacks columns that a sync needs"

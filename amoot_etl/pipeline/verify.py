@@ -10,11 +10,17 @@ from typing import Literal
 
 import pyarrow.parquet as pq
 
-from amoot_etl.errors import OutputError, VerificationError
+from amoot_etl.errors import VerificationError
 from amoot_etl.loaders.arrow import arrow_type
 from amoot_etl.loaders.atomic import sha256_of
 from amoot_etl.loaders.check import check_file
-from amoot_etl.loaders.generations import DRAFT_MARK, Generation, load_generation, require_current
+from amoot_etl.loaders.generations import (
+    DRAFT_MARK,
+    Generation,
+    load_generation,
+    no_generation,
+    require_current,
+)
 from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.compare import compare_formats
 from amoot_etl.pipeline.consistency import REQUIRED, check_tables
@@ -95,7 +101,7 @@ def _look(folder: Path, content: Literal["cheap", "full"], run_id: str | None) -
         try:
             generation = load_generation(folder, run_id)
         except FileNotFoundError as error:
-            raise OutputError(f"{folder} holds no generation {run_id}", subject=run_id) from error
+            raise no_generation(folder, run_id) from error
     report = verify_generation(generation, content)
     if generation is current:
         _check_paths(folder, current, report)

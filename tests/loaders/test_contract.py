@@ -303,7 +303,7 @@ def test_a_full_disk_is_told(name):
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("needs /dev/full")
-    with pytest.raises(OutputError, match="No space left"):
+    with pytest.raises(OutputError, match="the disk is full: make room"):
         _to(full, name)
 
 
@@ -321,6 +321,16 @@ def _to(path: Path, name: str) -> None:
     with (ParquetLoader if name == "parquet" else CsvLoader)(path, schema) as loader:
         for _ in range(5):
             loader.append(contacts(200))
+
+
+@every_format
+def test_one_call_into_a_folder_that_is_not_there(name, tmp_path):
+    """The message names the file that was asked for, and not the one that waits to take its place."""
+    path = tmp_path / "missing" / "people.file"
+    with pytest.raises(OutputError) as caught:
+        WRITERS[name](pd.DataFrame({"name": ["مریم"]}), path)
+    assert str(caught.value) == f"cannot write {path}: the folder is not there: make it, or choose another"
+    assert caught.value.subject == str(path)
 
 
 @every_format

@@ -81,7 +81,7 @@ def test_an_earlier_generation_can_be_read(tmp_path):
     publish(output, book_number(2))
     with read_export(tmp_path, run_id=first.run_id) as export:
         assert set(export.contacts["city"]) == {"book 1"}
-    with pytest.raises(OutputError, match="holds no generation 2020"):
+    with pytest.raises(SettingsError, match=f"holds no generation 2020.+: it keeps {first.run_id}"):
         read_export(tmp_path, run_id="20200101T000000Z-0000")
 
 

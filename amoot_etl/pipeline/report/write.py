@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from amoot_etl.errors import OutputError, SettingsError, VerificationError
-from amoot_etl.loaders.atomic import sync_folder, telling
-from amoot_etl.loaders.generations import load_generation, published_runs, require_current
+from amoot_etl.errors import OutputError, VerificationError
+from amoot_etl.loaders.atomic import beside, sync_folder, telling
+from amoot_etl.loaders.generations import load_generation, no_generation, published_runs, require_current
 from amoot_etl.pipeline.report.figures import figures_of
 from amoot_etl.pipeline.report.page import page
 from amoot_etl.pipeline.report.words import Words
@@ -53,8 +52,7 @@ def report(
     """
     path = Path(path)
     text = report_text(folder, lang=lang, run_id=run_id)
-    # Beside the file, so that taking its place is one step; hidden, so that nobody opens it half written.
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    part = beside(path)
     with telling(path):
         try:
             with part.open("x", encoding="utf-8", newline="\n") as file:
@@ -104,9 +102,6 @@ def _chosen(folder: Path, run_id: str | None) -> Generation:
     current = require_current(folder)
     if run_id is None:
         return current
-    kept = published_runs(folder)
-    if run_id not in kept:
-        raise SettingsError(
-            f"{folder} holds no generation {run_id}: it keeps {', '.join(kept)}", subject=run_id
-        )
+    if run_id not in published_runs(folder):
+        raise no_generation(folder, run_id)
     return load_generation(folder, run_id)
