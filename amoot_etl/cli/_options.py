@@ -173,9 +173,11 @@ _UNITS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def age(_context: click.Context, _option: click.Parameter, value: str | None) -> dt.timedelta | None:
-    """Read a span of time: `12h`, `7d`, or `never`; None where it was not given."""
+    """Read a span of time: `15m`, `12h`, `7d`, `0`, or `never`; None where it was not given."""
     if value is None:
         return None
+    if value == "0":
+        return dt.timedelta(0)
     if value == "never":
         return dt.timedelta.max
     match = re.fullmatch(r"([0-9]{1,6})([mhdw])", value.strip().lower())
@@ -218,6 +220,12 @@ def keeping_options(function: _F) -> _F:
             "--keep-for", callback=age, metavar="AGE", help="How long a replaced generation is kept (24h)."
         ),
         click.option(
+            "--resume-within",
+            callback=age,
+            metavar="AGE",
+            help="Go on with listings that a run which died landed so recently; 0 to fetch all anew (15m).",
+        ),
+        click.option(
             "--verify",
             "check",
             type=click.Choice(["cheap", "full"]),
@@ -232,5 +240,5 @@ def keeping_of(shared: dict[str, Any]) -> Keeping:
     """Take the options of `keeping_options` out of what a command was given."""
     from amoot_etl.pipeline.run import Keeping  # noqa: PLC0415 - help needs no pipeline
 
-    given = {name: shared.pop(name) for name in ("mode", "keep", "keep_for", "check")}
+    given = {name: shared.pop(name) for name in ("mode", "keep", "keep_for", "resume_within", "check")}
     return Keeping(**{name: value for name, value in given.items() if value is not None})

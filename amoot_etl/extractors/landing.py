@@ -11,6 +11,7 @@ bounded whatever comes.
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,7 @@ __all__ = ["SEGMENT_BYTES", "Landing", "Segment"]
 SEGMENT_BYTES: Final = 8 << 20
 _HEAD_LIMIT: Final = 1 << 20
 _TAIL: Final = 1 << 16
+_BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 _BOM: Final = b"\xef\xbb\xbf"
 _KEY: Final = re.compile(rb'\s*"((?:[^"\\]|\\.)*)"\s*:\s*')
 _FIRST_KEY: Final = re.compile(rb'\s*\{\s*"([^"\\]+)"\s*:')
@@ -179,7 +181,7 @@ class Landing:
             self._searched = 0
             return True
         if len(self._buffer) > 2 * self._target:
-            self._uncut = self._path().open("wb")
+            self._uncut = _private(self._path())
             self._uncut.write(b"[")
             self._spill()
         else:
@@ -227,7 +229,7 @@ class Landing:
 
     def _land(self, records: bytes | memoryview, *, last: bool) -> None:
         path = self._path()
-        with path.open("wb") as file:
+        with _private(path) as file:
             file.write(b"[")
             file.write(records)
             file.write(b"]")
@@ -240,3 +242,8 @@ class Landing:
 
     def _path(self) -> Path:
         return self._folder / f"{len(self._segments):05d}.json"
+
+
+def _private(path: Path) -> BufferedWriter:
+    """Open a new file that nobody else may read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o600), "wb")

@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from amoot_etl.errors import OutputError
+from amoot_etl.errors import AmootError, OutputError, VerificationError
+from amoot_etl.loaders import landings
 from amoot_etl.loaders.atomic import make_folder, remove_tree, sync_folder, telling, write_json
 from amoot_etl.loaders.draft import Draft
 from amoot_etl.loaders.generations import (
@@ -72,6 +74,17 @@ def _mode_of(home: Path) -> Literal["private", "group"]:
     return "private"
 
 
+def _leaves_landings(error: BaseException) -> bool:
+    """Say whether a run that ended so may be gone on with.
+
+    Not after a bug or a set that failed its check, since what landed may be the cause; nor after the disk's refusal,
+    since it may be full.
+    """
+    if isinstance(error, Exception):
+        return isinstance(error, AmootError) and not isinstance(error, OutputError | VerificationError)
+    return True
+
+
 def _nothing(_step: str) -> None:
     """Do nothing: the hook that an `Output` has unless given one."""
 
@@ -87,7 +100,7 @@ class Output:
             system allow them.
         keep: How many generations are kept at least, the current one among them.
         keep_for: How long a generation is kept after another took its place.
-        resume_within: How long the landed bodies of a run that failed are kept for the next one.
+        resume_within: How long a listing that had landed whole when its run died is kept for the next one.
         step: The hook: called with each name of `STEPS` just before it happens. What it raises takes effect
             as if the step had failed, and an `OSError` as if the disk had refused.
     """
@@ -163,10 +176,13 @@ class Output:
             try:
                 self._sweep()
                 yield dead
+            except BaseException as error:
+                if not _leaves_landings(error):
+                    self.sweep_landings(timedelta(0))
+                raise
             finally:
                 self._held = False
-                with contextlib.suppress(OSError):
-                    self.sweep_landings(self.resume_within)
+                self.sweep_landings(self.resume_within)
 
     def new_run_id(self, now: datetime | None = None) -> str:
         """Give a name for a run, later than every one that this folder holds."""
@@ -278,13 +294,11 @@ class Output:
             self.paths.show(generation)
 
     def sweep_landings(self, within: timedelta) -> None:
-        """Remove landed bodies to which nothing was added for that long."""
-        now = datetime.now(UTC).timestamp()
-        for _, folder in self.landings():
-            with os.scandir(folder) as entries:
-                newest = max((entry.stat().st_mtime for entry in entries), default=folder.stat().st_mtime)
-            if now - newest >= within.total_seconds():
-                remove_tree(folder)
+        """Remove what runs landed, but for listings that landed whole and not longer ago than that."""
+        since = datetime.now(UTC).timestamp() - within.total_seconds() if within else math.inf
+        with contextlib.suppress(OSError):
+            for _, folder in self.landings():
+                landings.tidy(folder, since=since)
 
     def after_swap(self, generation: Generation) -> None:
         """Do what is left once a generation is current; its failure does not undo that."""

@@ -13,7 +13,8 @@ from amoot_etl.extractors.groups import Group, fetch_groups
 from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.parquet import ParquetTarget
 from amoot_etl.pipeline.build import Build, Tally
-from amoot_etl.pipeline.fetch import Fetch, StartOver
+from amoot_etl.pipeline.fetch import StartOver
+from amoot_etl.pipeline.listings import Listings
 from amoot_etl.pipeline.prove import compare, fetch_each, fetch_updates, few, not_asked
 from amoot_etl.pipeline.room import check_room
 from amoot_etl.pipeline.sink import DirectSink, Sink, SpoolSink, Tables
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from amoot_etl.client import Client
     from amoot_etl.extractors.body import Raw
     from amoot_etl.loaders.contract import RunFacts, Written
+    from amoot_etl.pipeline.fetch import Fetch
+    from amoot_etl.pipeline.resume import Resume
 
 __all__ = ["Collected", "Collector", "Progress", "Proof"]
 
@@ -134,6 +137,7 @@ class Collector:
         shape: The tables as the user wants them.
         info: The columns of `export_info` that are known before the data.
         watch: Told how far the run has come.
+        resume: What the run may take over from those that died before it; None nothing.
     """
 
     def __init__(  # noqa: PLR0913 - what one run needs to know
@@ -151,6 +155,7 @@ class Collector:
         shape: Shape | None = None,
         info: Mapping[str, Any],
         watch: Callable[[Progress], None] | None = None,
+        resume: Resume | None = None,
     ) -> None:
         self._client = client
         self._landing = landing
@@ -164,6 +169,7 @@ class Collector:
         self._shape = shape or Shape()
         self._info = dict(info)
         self._watch = watch
+        self._resume = resume
         self._groups: list[Group] = []
         self._patches: list[_Patch] = []
         self._proof: Proof | None = None
@@ -179,15 +185,26 @@ class Collector:
             CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
         """
         for attempt in range(_ROUNDS + 1):
-            self._groups = self._wanted(fetch_groups(self._client))
-            check_room(self._landing, sum(group.contacts_count or 0 for group in self._groups), raw=self._raw)
+            groups = fetch_groups(self._client)
+            self._groups = self._wanted(groups)
             self._patches, self._proof = [], None
             folder = self._landing / f"listings-{attempt + 1}"
             folder.mkdir(mode=0o700)
+            listings = Listings(
+                self._client,
+                self._listings(),
+                groups=groups,
+                folder=folder,
+                run_id=self._run.run_id,
+                now=self._now,
+                resume=self._resume,
+            )
+            records = sum(group.contacts_count or 0 for group in self._groups)
+            check_room(self._landing, records, raw=self._raw, landed=listings.bytes_there)
             try:
                 # A disk that fills up in mid-run is told as such wherever it is met.
                 with telling(self._folder):
-                    return self._build(Fetch(self._client, self._listings(), folder), folder)
+                    return self._build(listings, folder)
             except errors.NotFound as error:
                 if attempt == _ROUNDS:
                     raise
@@ -215,8 +232,9 @@ class Collector:
             return ids
         return [*ids, NO_LABEL] if ids else [ALL]
 
-    def _build(self, fetch: Fetch, folder: Path) -> Collected:
+    def _build(self, listings: Listings, folder: Path) -> Collected:
         """Build until an attempt holds."""
+        fetch = listings.begin()
         # With one group that has contacts, who is in which group is known from the first batch on.
         direct = sum(group.contacts_count != 0 for group in self._groups) <= 1
         for attempt in range(_ATTEMPTS):
@@ -228,7 +246,7 @@ class Collector:
             spool.mkdir(mode=0o700)
             try:
                 with ParquetTarget(self._folder, self._run, compression=self._compression) as target:
-                    return self._attempt(fetch, target, spool, direct=direct)
+                    return self._attempt(listings, fetch, target, spool, direct=direct)
             except StartOver as turn:
                 _log.info("building anew: %s", turn.why)
                 direct = False
@@ -236,7 +254,9 @@ class Collector:
             "ContactList: the portal's listings kept changing: try again later", subject="ContactList"
         )
 
-    def _attempt(self, fetch: Fetch, target: ParquetTarget, spool: Path, *, direct: bool) -> Collected:
+    def _attempt(
+        self, listings: Listings, fetch: Fetch, target: ParquetTarget, spool: Path, *, direct: bool
+    ) -> Collected:
         titles = {group.group_id: clean(group.title or "") or None for group in self._groups}
         tables = Tables(target, raw=self._raw, shape=self._shape)
         sink: Sink = (
@@ -254,7 +274,7 @@ class Collector:
             fingerprints=not direct,
             watch=self._watcher(fetch),
         )
-        build.read()
+        listings.read(build)
         for number, patch in enumerate(self._patches, 1):
             _apply(build, patch, number)
         proof = self._prove(build)
@@ -275,13 +295,20 @@ class Collector:
         write_beside(target, facts, build, {name: info[name] for name in _INFO})
         target.close()
         return self._collected(
-            build, tables, written=target.written, facts=facts, proof=proof, finished_at=finished_at
+            build,
+            tables,
+            listings,
+            written=target.written,
+            facts=facts,
+            proof=proof,
+            finished_at=finished_at,
         )
 
     def _collected(  # noqa: PLR0913 - the pieces of one result
         self,
         build: Build,
         tables: Tables,
+        listings: Listings,
         *,
         written: tuple[Written, ...],
         facts: list[GroupFacts],
@@ -306,24 +333,25 @@ class Collector:
             contacts=tables.contacts_written,
             unreadable=unreadable,
             rules=tables.rules,
-            listings=[
-                {
-                    "group_id": tally.group_id,
-                    "received": tally.received,
-                    "distinct": tally.distinct,
-                    "active": tally.active,
-                    "unreadable": len(tally.unreadable),
-                    "how": "listed",
-                    # What changed while it was listed may be missing in either: a sync lists it again.
-                    **({"moved": True} if tally.group_id in self._moved else {}),
-                }
-                for tally in build.tallies
-            ],
+            listings=listings.in_order([self._line(tally) for tally in build.tallies]),
             unlisted_groups=tuple(
                 fact.group.group_id for fact in facts if _lists_none(fact.group, tallies[fact.group.group_id])
             ),
             warnings=warnings,
         )
+
+    def _line(self, tally: Tally) -> dict[str, Any]:
+        """Give what the manifest says of a listing."""
+        return {
+            "group_id": tally.group_id,
+            "received": tally.received,
+            "distinct": tally.distinct,
+            "active": tally.active,
+            "unreadable": len(tally.unreadable),
+            "how": "listed",
+            # What changed while it was listed may be missing in either: a sync lists it again.
+            **({"moved": True} if tally.group_id in self._moved else {}),
+        }
 
     def _group_facts(self, build: Build, titles: Mapping[int, str | None]) -> list[GroupFacts]:
         """Compare the portal's counts with what was listed; ask again before calling a count wrong."""

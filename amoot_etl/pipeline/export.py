@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import time
 from contextlib import ExitStack
@@ -12,13 +13,13 @@ from amoot_etl.client import Client
 from amoot_etl.pipeline.collect import Collector, Progress
 from amoot_etl.pipeline.formats import check_formats
 from amoot_etl.pipeline.guard import MAX_SHRINK
+from amoot_etl.pipeline.resume import Resume
 from amoot_etl.pipeline.run import DEMO_URL, Keeping, Outcome, Run, Wish, fingerprint, now, sound_previous
 from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load_settings
 from amoot_etl.transformers.custom import check_fields
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -183,6 +184,10 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
             raw=run.raw,
             info=run.info(),
             watch=watch,
+            resume=Resume(output, run.run_id),
         ).collect()
         outcome = run.publish(collected, previous, draft, wish)
+        if not outcome.published:
+            # A run that was rehearsed in full leaves nothing to go on with.
+            output.sweep_landings(dt.timedelta(0))
         return outcome._replace(warnings=[*damage, *outcome.warnings])

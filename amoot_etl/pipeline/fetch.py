@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import shutil
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from amoot_etl.extractors.landing import Landing, Segment
 from amoot_etl.pipeline.crew import TICK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from amoot_etl.client import Client
@@ -46,6 +47,8 @@ class Listing:
         self.group_id = group_id
         self.torn = False
         """Whether a cut went through a record, so that only a stream can read it."""
+        self.reused = False
+        """Whether an earlier run landed it."""
         self.on_wait: Callable[[], None] | None = None
         """Called about twice a second while a reader waits for the network."""
         self._folder = folder
@@ -62,10 +65,9 @@ class Listing:
         with self._changed:
             self._attempt += 1
             self._segments = []
-            folder = self._folder / f"{self.group_id}-{self._attempt}"
             self._changed.notify_all()
-        folder.mkdir(parents=True, mode=0o700)
-        landing = self._landing = Landing("ContactList", folder, on_segment=self._announce)
+        self.folder.mkdir(parents=True, mode=0o700)
+        landing = self._landing = Landing("ContactList", self.folder, on_segment=self._announce)
         return landing
 
     def succeed(self, segments: list[Segment]) -> None:
@@ -76,6 +78,19 @@ class Listing:
             self._changed.notify_all()
         told = {"event": "landed", "group_id": self.group_id, "bytes": self.received_bytes}
         _log.info("the listing of %d has landed: %d bytes", self.group_id, self.received_bytes, extra=told)
+
+    def adopt(self, segments: Sequence[Segment]) -> None:
+        """Say that an earlier run landed it."""
+        with self._changed:
+            self._segments = list(segments)
+            self._done = self.reused = True
+
+    def forget(self) -> None:
+        """Forget what an earlier run landed: it is fetched after all."""
+        with self._changed:
+            self._segments = []
+            self._done = self.reused = self.torn = False
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def fail(self, error: BaseException) -> None:
         """Say that it never will."""
@@ -89,9 +104,19 @@ class Listing:
         return self._done
 
     @property
+    def failed(self) -> bool:
+        """Whether it never will be."""
+        return self._error is not None
+
+    @property
     def received_bytes(self) -> int:
         """Bytes that the latest attempt has taken in."""
         return self._landing.received if self._landing else 0
+
+    @property
+    def folder(self) -> Path:
+        """Where its latest attempt lands."""
+        return self._folder / f"{self.group_id}-{self._attempt}"
 
     def wait(self) -> list[Segment]:
         """Wait for the whole body and give its segments."""
@@ -149,25 +174,67 @@ class Fetch:
         client: A connection to the portal.
         group_ids: The listings wanted, in order.
         folder: Where bodies land.
+        there: What an earlier run landed of them.
+        on_landed: Told of each listing that has landed whole, by the thread that fetched it.
     """
 
-    def __init__(self, client: Client, group_ids: Sequence[int], folder: Path) -> None:
+    def __init__(
+        self,
+        client: Client,
+        group_ids: Sequence[int],
+        folder: Path,
+        *,
+        there: Mapping[int, Sequence[Segment]] | None = None,
+        on_landed: Callable[[int, Path, Sequence[Segment]], None] | None = None,
+    ) -> None:
         self._client = client
+        self._on_landed = on_landed
         self.listings = [Listing(group_id, folder) for group_id in group_ids]
         self._waiting: queue.SimpleQueue[Listing] = queue.SimpleQueue()
         for listing in self.listings:
-            self._waiting.put(listing)
-        # Daemons: a thread that hangs in the network must not keep an interrupted run alive.
-        count = min(client.settings.concurrency, len(self.listings))
-        for number in range(count):
-            threading.Thread(target=self._work, name=f"amoot-fetch-{number}", daemon=True).start()
+            if there and listing.group_id in there:
+                listing.adopt(there[listing.group_id])
+        self._hiring = threading.Lock()
+        self._at_work = 0
+        self._begin([listing for listing in self.listings if not listing.reused])
+
+    @property
+    def failed(self) -> bool:
+        """Whether a download failed for good."""
+        return any(listing.failed for listing in self.listings)
+
+    def wait(self) -> None:
+        """Wait until every listing has landed."""
+        for listing in self.listings:
+            listing.wait()
+
+    def again(self, group_ids: Collection[int]) -> None:
+        """Fetch listings after all that an earlier run landed."""
+        doubtful = [listing for listing in self.listings if listing.group_id in group_ids]
+        for listing in doubtful:
+            listing.forget()
+        self._begin(doubtful)
+
+    def _begin(self, listings: Sequence[Listing]) -> None:
+        with self._hiring:
+            for listing in listings:
+                self._waiting.put(listing)
+            wanted = min(self._client.settings.concurrency, self._at_work + len(listings))
+            # Daemons: a thread that hangs in the network must not keep an interrupted run alive.
+            for number in range(self._at_work, wanted):
+                self._at_work += 1
+                threading.Thread(target=self._work, name=f"amoot-fetch-{number}", daemon=True).start()
+
+    def _next(self) -> Listing | None:
+        with self._hiring:
+            try:
+                return self._waiting.get_nowait()
+            except queue.Empty:
+                self._at_work -= 1
+                return None
 
     def _work(self) -> None:
-        while True:
-            try:
-                listing = self._waiting.get_nowait()
-            except queue.Empty:
-                return
+        while (listing := self._next()) is not None:
             try:
                 segments = self._client.download(
                     "ContactList", listing.landing, ContactGroupID=listing.group_id
@@ -176,6 +243,8 @@ class Fetch:
                 listing.fail(error)
                 self._stop(error)
                 return
+            if self._on_landed:
+                self._on_landed(listing.group_id, listing.folder, segments)
             listing.succeed(segments)
 
     def _stop(self, error: BaseException) -> None:

@@ -31,18 +31,19 @@ def room_needed(records: int, *, raw: bool = False) -> int:
     return _REST + records * (_RECORD + (_RAW if raw else 0))
 
 
-def check_room(folder: Path, records: int, *, raw: bool = False) -> None:
+def check_room(folder: Path, records: int, *, raw: bool = False, landed: int = 0) -> None:
     """Refuse to begin what the disk cannot hold.
 
     Args:
         folder: A folder on the disk that bodies and tables go to; it exists.
         records: Records that the portal will tell, by its counts.
         raw: Whether raw records are kept too.
+        landed: Bytes of them that are on the disk already.
 
     Raises:
         OutputError: There is less room than `room_needed`.
     """
-    needed, free = room_needed(records, raw=raw), shutil.disk_usage(folder).free
+    needed, free = room_needed(records, raw=raw) - landed, shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
             f"{folder}: {free / 1e6:,.0f} MB are free and {records:,} contacts may need {needed / 1e6:,.0f} MB: "

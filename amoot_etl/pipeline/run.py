@@ -67,19 +67,27 @@ class Keeping:
         mode: `private` or `group`: who may read the files; None as the folder is, private when it is new.
         keep: Generations kept at least.
         keep_for: How long a generation is kept after another took its place.
+        resume_within: How long what a run had landed when it died may be used by the next one; 0 not at all.
         check: How deep a new set is looked at before it becomes current: `cheap` or `full`.
     """
 
     mode: Literal["private", "group"] | None = None
     keep: int = 3
     keep_for: dt.timedelta = dt.timedelta(hours=24)
+    resume_within: dt.timedelta = dt.timedelta(minutes=15)
     check: Literal["cheap", "full"] = "cheap"
 
     def output(self, folder: Path) -> Output:
         """Give the folder, kept so."""
         # A century: what `never` comes to, without falling off the calendar.
-        keep_for = min(self.keep_for, dt.timedelta(days=36_500))
-        return Output(folder, mode=self.mode, keep=self.keep, keep_for=keep_for)
+        century = dt.timedelta(days=36_500)
+        return Output(
+            folder,
+            mode=self.mode,
+            keep=self.keep,
+            keep_for=min(self.keep_for, century),
+            resume_within=min(self.resume_within, century),
+        )
 
 
 class Outcome(NamedTuple):

@@ -13,7 +13,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from publishing_world import assert_sound, assert_tidy, book_number, manifest, mode_of, publish, seen, write
 
-from amoot_etl.errors import OutputError
+from amoot_etl.errors import (
+    CredentialsError,
+    OutputError,
+    PortalUnavailable,
+    RefusedError,
+    SettingsError,
+    UnexpectedAnswer,
+    VerificationError,
+)
+from amoot_etl.loaders import landings
 from amoot_etl.loaders.generations import list_generations, new_run_id
 from amoot_etl.loaders.publish import STEPS, Output
 
@@ -226,21 +235,58 @@ def test_what_a_dead_run_left_is_swept(tmp_path):
     assert_tidy(tmp_path)
 
 
+def landed(output, run_id):
+    """Land one listing, as a run does; give its note."""
+    listing = output.landing(run_id) / "listings-1" / "7-1"
+    listing.mkdir(parents=True)
+    landings.write_note(listing.parent / landings.PLAN, {})
+    (listing / "00000.json").write_text("[]")
+    landings.write_note(listing / landings.LANDED, {})
+    return listing / landings.LANDED
+
+
 def test_landed_bodies_stay_for_the_resume_window_and_go_on_success(tmp_path):
-    """A failed run's bodies can be found within the window, not past it, and go when a run succeeds."""
+    """A dead run's listings can be found within the window, not past it, and go when a run succeeds."""
     output = Output(tmp_path, resume_within=timedelta(minutes=15))
     with output.lock():
-        body = output.landing("20261121T203011Z-0001") / "7.json"
-        body.write_text("{}")
+        note = landed(output, "20261121T203011Z-0001")
+        for run_id in ("20261121T203011Z-0001", "20261121T203011Z-0002"):
+            (output.landing(run_id) / "body.json").write_text("{}")
     with output.lock():
         assert [run for run, _ in output.landings()] == ["20261121T203011Z-0001"]
+        assert note.exists()
+        assert [path.name for path in output.landing("20261121T203011Z-0001").iterdir()] == ["listings-1"]
     old = datetime.now(UTC).timestamp() - 16 * 60
-    os.utime(body, (old, old))
+    os.utime(note, (old, old))
     with output.lock():
         assert output.landings() == []
-        output.landing("20261121T203011Z-0002")
+        landed(output, "20261121T203011Z-0002")
     publish(output, book_number(1))
     assert output.landings() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (PortalUnavailable("down"), True),
+        (CredentialsError("expired"), True),
+        (UnexpectedAnswer("cut"), True),
+        (SettingsError("no such group"), True),
+        (RefusedError("shrunk"), True),
+        (KeyboardInterrupt(), True),
+        (OutputError("the disk is full"), False),
+        (VerificationError("not what was written"), False),
+        (ZeroDivisionError(), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_how_a_run_ends_decides_what_the_next_may_use(tmp_path, error, kept):
+    """Landed listings outlive the portal's failures and interrupts, not a full disk, a failed check or a bug."""
+    output = Output(tmp_path, resume_within=timedelta(minutes=15))
+    with pytest.raises(type(error)), output.lock():  # noqa: PT012
+        landed(output, "20261121T203011Z-0001")
+        raise error
+    assert bool(output.landings()) == kept
 
 
 def test_writing_needs_the_lock(tmp_path):
