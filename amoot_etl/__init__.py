@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.export import export as export
     from amoot_etl.pipeline.generations import generations as generations
     from amoot_etl.pipeline.generations import rollback as rollback
+    from amoot_etl.pipeline.progress import ProgressBar as ProgressBar
     from amoot_etl.pipeline.read import Export as Export
     from amoot_etl.pipeline.read import read_export as read_export
     from amoot_etl.pipeline.report import report as report
@@ -99,6 +100,7 @@ _HOMES = {
         "generations",
         "rollback",
     ),
+    "pipeline.progress": ("ProgressBar",),
     "pipeline.read": (
         "Export",
         "read_export",

@@ -11,19 +11,24 @@ from __future__ import annotations
 import atexit
 import datetime as dt
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from getpass import getpass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Portal
 from amoot_etl.errors import SettingsError
 from amoot_etl.pipeline.export import ExportResult, export
+from amoot_etl.pipeline.progress import ProgressBar
 from amoot_etl.pipeline.read import Export, read_export
 from amoot_etl.pipeline.run import DEMO_URL
 from amoot_etl.pipeline.sync import SyncResult, sync
 from amoot_etl.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Account", "connect"]
 
@@ -46,12 +51,13 @@ class Account:
     book: AddressBook | None = field(default=None, repr=False)
 
     def export(self) -> ExportResult:
-        """Export the whole account.
+        """Export the whole account; your own shows a bar meanwhile.
 
         Raises:
             AmootError: As `export`.
         """
-        return export(self.settings, portal=self._portal, today=self.today)
+        with self._bar() as shown:
+            return export(self.settings, portal=self._portal, today=self.today, **shown)
 
     def sync(self, *, full: bool = False) -> SyncResult:
         """Bring the published set up to date.
@@ -62,7 +68,8 @@ class Account:
         Raises:
             AmootError: As `sync`.
         """
-        return sync(self.settings, full=full, portal=self._portal, today=self.today)
+        with self._bar() as shown:
+            return sync(self.settings, full=full, portal=self._portal, today=self.today, **shown)
 
     def current(self) -> Export:
         """Give the published set; an account without one is exported first.
@@ -76,6 +83,15 @@ class Account:
         if not (self.settings.out / "manifest.json").exists():
             self.export()
         return read_export(self.settings.out)
+
+    @contextmanager
+    def _bar(self) -> Iterator[dict[str, Any]]:
+        """Show how far a run has come; an invented account is there at once, and its cells store no times."""
+        if self.book is not None:
+            yield {}
+            return
+        with ProgressBar() as bar:
+            yield {"watch": bar.watch, "on_retry": bar.retry}
 
     @property
     def _portal(self) -> str | None:

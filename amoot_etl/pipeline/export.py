@@ -46,7 +46,7 @@ class ExportResult:
     run_id: str
     folder: Path
     published: bool
-    manifest: dict[str, Any]
+    manifest: dict[str, Any] = field(repr=False)
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
 

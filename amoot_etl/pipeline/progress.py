@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TextIO
 
 if TYPE_CHECKING:
     from amoot_etl.pipeline.collect import Progress
 
 __all__ = ["ProgressBar", "how_far", "retry_line"]
+
+_REDRAWN: Final = 0.2
+"""Seconds between drawings in a notebook: each is a message to a browser."""
 
 
 def how_far(progress: Progress, seconds: float) -> str:
@@ -39,11 +44,11 @@ def retry_line(reason: str, seconds: float) -> str:
 class ProgressBar:
     """A bar that `export` and `sync` tell how far they have come.
 
-    The time left comes from the groups' counts. In a notebook it is a widget where there are any, elsewhere a
-    line of text.
+    The time left comes from the groups' counts. In a notebook it is drawn in the cell's output, and gives way to one
+    line when the run has ended; elsewhere it is a line of text.
 
     Args:
-        file: Where to draw it; stderr unless given.
+        file: Where to draw it as text; without it in the notebook, else on stderr.
 
     >>> from io import StringIO
     >>> from amoot_etl.pipeline.collect import Progress
@@ -52,38 +57,27 @@ class ProgressBar:
     """
 
     def __init__(self, file: TextIO | None = None) -> None:
-        self._file = file or sys.stderr
+        self._file = file
         self._lock = threading.Lock()
-        self._bar: Any = None
+        self._shown: _Shown | None = None
         self._started = 0.0
 
     def __enter__(self) -> Self:
-        from tqdm.auto import tqdm  # noqa: PLC0415 - only who looks needs it
-
         self._started = time.monotonic()
-        self._bar = tqdm(
-            unit=" contacts",
-            unit_scale=True,
-            leave=False,
-            file=self._file,
-            dynamic_ncols=True,
-            bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} contacts, {remaining} left{postfix}",
-        )
+        in_notebook = self._file is None and _in_notebook()
+        self._shown = _Cell() if in_notebook else _Line(self._file or sys.stderr)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.close()
+        if self._shown:
+            self._shown.end(time.monotonic() - self._started)
 
     def watch(self, progress: Progress) -> None:
         """Show how far the run has come."""
         # Several threads of a run may tell at once.
         with self._lock:
-            if progress.expected:
-                self._bar.total = max(progress.expected, progress.records)
-            # A build that starts over counts from nothing again.
-            self._bar.n = progress.records
-            self._bar.set_postfix_str(how_far(progress, time.monotonic() - self._started), refresh=False)
-            self._bar.refresh()
+            if self._shown:
+                self._shown.draw(progress, time.monotonic() - self._started)
 
     def retry(self, method: str, seconds: float, reason: str) -> None:
         """Show that something failed and when it is tried again."""
@@ -93,4 +87,97 @@ class ProgressBar:
     def say(self, line: str) -> None:
         """Print a line without tearing the bar."""
         with self._lock:
-            self._bar.write(line, file=self._file)
+            if self._shown:
+                self._shown.say(line)
+
+
+class _Shown(Protocol):
+    """A bar as one kind of screen shows it."""
+
+    def draw(self, progress: Progress, seconds: float) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+    def end(self, seconds: float) -> None: ...
+
+
+class _Line:
+    """A bar of text, on one line that is written over."""
+
+    def __init__(self, file: TextIO) -> None:
+        from tqdm import tqdm  # noqa: PLC0415 - only who looks needs it
+
+        self._file = file
+        self._bar: Any = tqdm(
+            unit=" contacts",
+            unit_scale=True,
+            leave=False,
+            file=file,
+            dynamic_ncols=True,
+            bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} contacts, {remaining} left{postfix}",
+        )
+
+    def draw(self, progress: Progress, seconds: float) -> None:
+        if progress.expected:
+            self._bar.total = max(progress.expected, progress.records)
+        # A build that starts over counts from nothing again.
+        self._bar.n = progress.records
+        self._bar.set_postfix_str(how_far(progress, seconds), refresh=False)
+        self._bar.refresh()
+
+    def say(self, line: str) -> None:
+        self._bar.write(line, file=self._file)
+
+    def end(self, _seconds: float) -> None:
+        self._bar.close()
+
+
+class _Cell:
+    """A bar in the output of a notebook's cell: plain HTML, which every notebook shows without a widget's help."""
+
+    def __init__(self) -> None:
+        # A notebook has it, and ships no types.
+        display: Any = import_module("IPython.display").display
+        self._said: list[str] = []
+        self._last: Progress | None = None
+        self._drawn = 0.0
+        self._handle: Any = display(_bundle("", []), raw=True, display_id=True)
+
+    def draw(self, progress: Progress, seconds: float) -> None:
+        self._last = progress
+        if time.monotonic() - self._drawn < _REDRAWN:
+            return
+        self._drawn = time.monotonic()
+        done, whole = progress.records, max(progress.expected or 0, progress.records)
+        left = seconds * (whole - done) / done if done else 0.0
+        told = f"{done:,} of {whole:,} records, {how_far(progress, seconds)}"
+        if done and left >= 1:
+            told += f", {int(left) // 60}:{int(left) % 60:02} left"
+        self._update(told, f'<progress value="{done}" max="{max(whole, 1)}"></progress> ')
+
+    def say(self, line: str) -> None:
+        self._said.append(line)
+        self._drawn = 0.0
+        self._update("\N{HORIZONTAL ELLIPSIS}")
+
+    def end(self, seconds: float) -> None:
+        last = self._last
+        self._update(f"{last.records:,} records, {how_far(last, seconds)}, {seconds:,.1f} s" if last else "")
+
+    def _update(self, told: str, bar: str = "") -> None:
+        self._handle.update(_bundle(told, self._said, bar), raw=True)
+
+
+def _bundle(told: str, said: list[str], bar: str = "") -> dict[str, str]:
+    """Give what a notebook shows, as HTML and as text."""
+    lines = "".join(f"<div>{html.escape(line)}</div>" for line in said)
+    return {
+        "text/html": f'{lines}<div style="white-space: nowrap">{bar}{html.escape(told)}</div>',
+        "text/plain": "\n".join([*said, told]),
+    }
+
+
+def _in_notebook() -> bool:
+    """Say whether this process is a notebook's kernel."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
