@@ -8,7 +8,6 @@ rows that a rule has already singled out.
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,12 +25,16 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from amoot_etl.transformers._days import Ints
+
     Rows = npt.NDArray[np.int64]
     Places = npt.NDArray[np.intp]
 
 __all__ = ["Pair", "Side", "read_side"]
 
 _EPOCH = dt.date(1970, 1, 1)
+_HALF_PAST = 73_800
+"""20:30 in UTC, midnight at +03:30, as a second of the day."""
 
 
 class Side(NamedTuple):
@@ -125,8 +128,11 @@ class Pair:
         our_days, twin_days = self.days[self.our_slots[rows]], self.days[self.twin_slots[rows]]
         seconds = self.ours.readings.seconds[self.ours.places[rows]]
         shifted: npt.NDArray[np.bool_] = (twin_days - our_days == 1) & (seconds > 0)
-        for place in np.flatnonzero(shifted).tolist():
-            shifted[place] = seconds[place] in _midnight_in_utc(int(twin_days[place]))
+        midnights = _midnights_in_utc(twin_days[shifted])
+        # Until 1935 the time zone database holds Tehran's mean time (+03:25:44), where other software has +03:30.
+        shifted[shifted] = (seconds[shifted] == midnights) | (
+            seconds[shifted] == np.minimum(midnights, _HALF_PAST)
+        )
         return shifted
 
     def _tell_shifted(self, rows: Rows) -> Iterator[Finding]:
@@ -218,13 +224,11 @@ class Pair:
                 yield Finding(self.column, "date_in_future", rows, side.values(rows), detail)
 
 
-@functools.lru_cache(maxsize=4096)
-def _midnight_in_utc(day: int) -> frozenset[int]:
-    """Give the seconds of the day before at which a day begins in Tehran, told in UTC.
-
-    Until 1935 the time zone database holds Tehran's mean time (+03:25:44), where other software has +03:30.
-    """
-    naive = pa.array([day], pa.int32()).view(pa.date32()).cast(pa.timestamp("s"))
-    instant = pc.assume_timezone(naive, "Asia/Tehran", ambiguous="earliest", nonexistent="latest")
-    exact = instant.view(pa.int64())[0].as_py() - (day - 1) * 86_400
-    return frozenset((exact, min(exact, 73_800)))
+def _midnights_in_utc(days: Ints) -> npt.NDArray[np.int64]:
+    """Give the second of the day before, on UTC's clock, at which each of some days begins in Tehran."""
+    naive = pa.array(days).view(pa.date32()).cast(pa.timestamp("s"))
+    instants = pc.assume_timezone(naive, "Asia/Tehran", ambiguous="earliest", nonexistent="latest")
+    seconds: npt.NDArray[np.int64] = (
+        instants.view(pa.int64()).to_numpy() - (days.astype(np.int64) - 1) * 86_400
+    )
+    return seconds

@@ -7,13 +7,18 @@ This is the careful reading, and the whole of the rules: it reads the plain ones
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from amoot_etl.transformers._digits import DIGITS, skeleton
 from amoot_etl.transformers._mobile_ranges import RANGES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import phonenumbers
 
 __all__ = ["BLOCKS", "KINDS", "OPERATORS", "UNLISTED_BLOCK", "One", "read_one"]
 
@@ -40,6 +45,9 @@ _TEL: Final = re.compile(r"^[\s\u200e\u200f\u202a-\u202e\u2066-\u2069]*tel:", re
 _EXTENSION: Final = re.compile(
     rf"\s*(?:;ext=|ext\.?|x|#|داخلی|داخلي)[\s:.]*[{DIGITS}]{{1,6}}\s*$", re.IGNORECASE
 )
+_NATIONAL: Final = re.compile(r"0[1-9][0-9]{9}|(?!0|98)[0-9]{4,10}")
+"""Digits in Iran's national form, whose national number is plain: no prefix but one zero can stand in them."""
+
 _ROUNDED: Final = re.compile(rf"^\s*[{DIGITS}]+(?:[.,٫][{DIGITS}]+)?e\+?[{DIGITS}]+\s*$", re.IGNORECASE)
 
 
@@ -117,14 +125,18 @@ def _ask_metadata(digits: str, *, explicit: bool) -> One | None:
     import phonenumbers  # noqa: PLC0415 - most chunks need it for no row, and it takes a while to load
 
     kinds = phonenumbers.PhoneNumberType
-    readings: list[tuple[str, str | None]] = []
+    readings: list[Callable[[], phonenumbers.PhoneNumber]] = []
     if not explicit and (digits.startswith("0") or len(digits) <= 10):
-        readings.append((digits, "IR"))
+        if _NATIONAL.fullmatch(digits):
+            # Parsing has nothing to find out here, and takes most of the time.
+            readings.append(lambda: phonenumbers.PhoneNumber(98, int(digits)))
+        else:
+            readings.append(lambda: phonenumbers.parse(digits, "IR"))
     if explicit or (len(digits) >= 10 and not digits.startswith("0")):
-        readings.append(("+" + digits, None))
-    for text, region in readings:
+        readings.append(lambda: phonenumbers.parse("+" + digits))
+    for read in readings:
         try:
-            number = phonenumbers.parse(text, region)
+            number = read()
         except phonenumbers.NumberParseException:
             continue
         kind = phonenumbers.number_type(number)
@@ -137,6 +149,6 @@ def _ask_metadata(digits: str, *, explicit: bool) -> One | None:
             return One(KINDS.index("landline"), country, detail=f"a valid number that no mobile has{where}")
         if country == "IR":
             return _mobile(int(number.national_number or 0))
-        e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        e164 = f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
         return One(KINDS.index("foreign"), country, e164)
     return None

@@ -158,26 +158,20 @@ def _texts(array: pa.Array) -> pa.Array:
 def _read(texts: pa.Array, today: dt.date | None) -> _Read:
     """Read the stamps of a chunk: the usual ones all at once, each other text once."""
     naive, odd = _parse(texts)
-    told: list[Rows] = [np.empty(0, np.int64)]
-    instants: list[Micros] = [np.empty(0, np.int64)]
-    troubled: dict[tuple[str, str], list[Rows]] = {}
-    if len(odd):
-        values = texts.take(pa.array(odd)).dictionary_encode()
-        places = values.indices.to_numpy()
-        order = np.argsort(places, kind="stable")
-        groups = np.split(odd[order], np.flatnonzero(np.diff(places[order])) + 1)
-        for text, rows in zip(values.dictionary.to_pylist(), groups, strict=True):
-            one = _read_one(text, today)
-            naive[rows] = one.naive
-            if one.instant is not None:
-                told.append(rows)
-                instants.append(np.full(len(rows), one.instant, np.int64))
-            if one.trouble is not None:
-                troubled.setdefault(one.trouble, []).append(rows)
-    told_rows, exact = np.concatenate(told), np.concatenate(instants)
-    naive[told_rows] = pc.local_timestamp(pa.array(exact).view(TEHRAN)).view(pa.int64()).to_numpy()
-    troubles = [(rule, np.sort(np.concatenate(rows)), why) for (rule, why), rows in troubled.items()]
-    return _Read(naive, told_rows, exact, troubles)
+    if not len(odd):
+        return _Read(naive, odd, naive[odd], [])
+    values = texts.take(pa.array(odd)).dictionary_encode()
+    ones = [_read_odd(text, today) for text in values.dictionary.to_pylist()]
+    places = values.indices.to_numpy()
+    naive[odd] = np.array([one.naive for one in ones], np.int64)[places]
+    tells = np.array([one.instant is not None for one in ones])[places]
+    told = odd[tells]
+    instants = np.array([one.instant or 0 for one in ones], np.int64)[places[tells]]
+    naive[told] = pc.local_timestamp(pa.array(instants).view(TEHRAN)).view(pa.int64()).to_numpy()
+    kinds = list(dict.fromkeys(one.trouble for one in ones if one.trouble is not None))
+    kind = np.array([kinds.index(one.trouble) if one.trouble else -1 for one in ones])[places]
+    troubles = [(rule, odd[kind == number], why) for number, (rule, why) in enumerate(kinds)]
+    return _Read(naive, told, instants, troubles)
 
 
 def _parse(texts: pa.Array) -> tuple[Micros, Rows]:
@@ -232,8 +226,15 @@ class _One(NamedTuple):
     """Rule and detail."""
 
 
-def _read_one(text: str, today: dt.date | None) -> _One:
+def _read_odd(text: str, today: dt.date | None) -> _One:
     """Read one stamp that has not the usual form."""
+    one = _read_one(text, None)
+    # The run's date is asked only where it can matter, so that who wants an order and who wants times share the rest.
+    return one if today is None or one.trouble != _TROUBLES[State.INVALID] else _read_one(text, today)
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_one(text: str, today: dt.date | None) -> _One:
     reading = read_plain(plain(text), Calendar.GREGORIAN, today)
     if reading.state is not State.DAY or reading.day is None:
         return _One(trouble=_TROUBLES.get(reading.state))
