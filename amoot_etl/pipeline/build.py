@@ -33,7 +33,8 @@ from amoot_etl.pipeline.fetch import Listing, StartOver
 from amoot_etl.pipeline.memberships import Memberships
 from amoot_etl.pipeline.roll import Admission, Entries, Roll
 from amoot_etl.pipeline.sink import Batch, Sink
-from amoot_etl.transformers.contacts import clean_table
+from amoot_etl.schema import CONTACT_FIELDS
+from amoot_etl.transformers.contacts import CleanedTable, clean_table
 from amoot_etl.transformers.stamps import stamp_order
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ __all__ = ["Build", "Tally"]
 _BATCH_BYTES: Final = 6 << 20
 _ACTIVE: Final = pa.array(["true", "1"])
 _WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
+_WAITING: Final = 2 * _WORKERS + 2
+"""Batches that are worked on or wait for the writer in memory: some 7 MB each."""
 
 
 @dataclass(slots=True)
@@ -133,8 +136,8 @@ class Build:
             for items in self._items():
                 pending.append(pool.submit(self._process, self._batches, items))
                 self._batches += 1
-                # Finished batches wait in memory: no more of them than workers.
-                while len(pending) > _WORKERS or (pending and pending[0].done()):
+                # A row group keeps the writer busy for a while; workers go on as long as there is room.
+                while len(pending) > _WAITING or (pending and pending[0].done()):
                     self._sink.put(pending.popleft().result())
             while pending:
                 self._sink.put(pending.popleft().result())
@@ -208,8 +211,10 @@ class Build:
         if not admission.keep.all():
             table = table.filter(pa.array(admission.keep))
         clean = clean_table(table, today=self._today, shape=self._shape)
+        # Batches wait for the writer: what nobody wants of them is let go here.
+        raw = _raw_rows(table, clean) if self._sink.wants_raw else None
         kept = admission.keep
-        return Batch(number, clean, table, entries.ids[kept], entries.listings[kept], admission.replaced)
+        return Batch(number, clean, raw, entries.ids[kept], entries.listings[kept], admission.replaced)
 
     @contextmanager
     def _in_turn(self, number: int) -> Iterator[Callable[[], None]]:
@@ -312,6 +317,11 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
         return contact_reader().gather([]).table
     table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
     return table.combine_chunks()
+
+
+def _raw_rows(table: pa.Table, clean: CleanedTable) -> pa.Table:
+    """Give raw records as the rows of `contacts_raw`: the documented fields, the others in `extra`."""
+    return table.select(list(CONTACT_FIELDS)).append_column("extra", clean.contacts.column("extra"))
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

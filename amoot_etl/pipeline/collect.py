@@ -15,7 +15,7 @@ from amoot_etl.loaders.parquet import ParquetTarget
 from amoot_etl.pipeline.build import Build, Tally
 from amoot_etl.pipeline.fetch import StartOver
 from amoot_etl.pipeline.listings import Listings
-from amoot_etl.pipeline.prove import compare, fetch_each, fetch_updates, few, not_asked
+from amoot_etl.pipeline.prove import ask_for_updates, compare, fetch_each, few, not_asked
 from amoot_etl.pipeline.room import check_room
 from amoot_etl.pipeline.sink import DirectSink, Sink, SpoolSink, Tables
 from amoot_etl.pipeline.tables import GroupFacts, count_active, late_issues, write_beside
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections import Counter
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     import pyarrow as pa
@@ -240,8 +241,7 @@ class Collector:
         for attempt in range(_ATTEMPTS):
             if attempt >= _PATIENT:
                 # Downloads that break off again and again: build once all of them have landed.
-                for listing in fetch.listings:
-                    listing.wait()
+                fetch.wait()
             spool = folder / f"spool-{attempt + 1}"
             spool.mkdir(mode=0o700)
             try:
@@ -274,10 +274,12 @@ class Collector:
             fingerprints=not direct,
             watch=self._watcher(fetch),
         )
+        # The list tells what changed up to when it was asked for, so it has to come after the listings.
+        updates = ask_for_updates(self._client, self._landing, after=fetch.wait)
         listings.read(build)
         for number, patch in enumerate(self._patches, 1):
             _apply(build, patch, number)
-        proof = self._prove(build)
+        proof = self._prove(build, updates)
         build.settle()
         finished_at = self._now()
         facts = self._group_facts(build, titles)
@@ -371,12 +373,12 @@ class Collector:
             for group in groups
         ]
 
-    def _prove(self, build: Build) -> Proof:
+    def _prove(self, build: Build, updates: Future[Path]) -> Proof:
         """Compare with the portal's list of changes, and fetch what it shows to be missing or newer."""
         proof = self._proof = self._proof or Proof()
         while True:
             try:
-                gap = compare(fetch_updates(self._client, self._landing), build.roll)
+                gap = compare(updates.result(), build.roll)
             except (errors.CredentialsError, errors.PortalUnavailable, errors.UnexpectedAnswer) as error:
                 proof.why = not_asked(error)
                 return proof
@@ -400,6 +402,7 @@ class Collector:
             # Remembered before it is applied: applying may start the build over.
             self._patches.append(patch)
             _apply(build, patch, len(self._patches))
+            updates = ask_for_updates(self._client, self._landing)
         proof.judge("only some groups were asked for" if self._only else "")
         return proof
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from amoot_etl.pipeline.alignment import once
+from amoot_etl.pipeline.idsets import inside
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -49,13 +52,13 @@ class SharedNumbers:
         shared: dict[int, int] = {}
         for number in range(passes):
             pairs = np.concatenate([np.empty((0, 2), np.int64), *self._blocks(number, passes)])
-            order = np.argsort(pairs[:, 1], kind="stable")
-            sorted_numbers = pairs[order, 1]
-            starts = np.flatnonzero(np.append(True, sorted_numbers[1:] != sorted_numbers[:-1]))
-            counts = np.diff(np.append(starts, len(sorted_numbers)))
-            several = np.repeat(counts, counts)[: len(order)]
-            where = several > 1
-            shared.update(zip(pairs[order[where], 0].tolist(), several[where].tolist(), strict=True))
+            numbers = np.ascontiguousarray(pairs[:, 1])
+            rising = np.sort(numbers)
+            several = once(rising[1:][rising[1:] == rising[:-1]])
+            rows = np.flatnonzero(inside(numbers, several))
+            counts = np.searchsorted(rising, several, "right") - np.searchsorted(rising, several)
+            counts = counts[np.searchsorted(several, numbers[rows])]
+            shared.update(zip(pairs[rows, 0].tolist(), counts.tolist(), strict=True))
         return shared
 
     def close(self) -> None:

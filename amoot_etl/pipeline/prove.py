@@ -6,6 +6,10 @@ something is gone. An empty list, or one that lacks contacts we hold, proves not
 
 from __future__ import annotations
 
+import tempfile
+import threading
+from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -16,24 +20,28 @@ from amoot_etl.extractors.contacts import fetch_contact
 from amoot_etl.extractors.landing import Landing
 from amoot_etl.extractors.updates import update_reader
 from amoot_etl.pipeline.absence import stand_out
+from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.crew import in_threads
+from amoot_etl.pipeline.idsets import NOBODY, inside, union
 from amoot_etl.pipeline.marks import marks_of
 from amoot_etl.transformers.stamps import stamp_order
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
+    import pyarrow as pa
 
     from amoot_etl.client import Client
     from amoot_etl.extractors.careful import Record
+    from amoot_etl.extractors.landing import Segment
     from amoot_etl.pipeline.roll import Roll
 
-__all__ = ["Fetched", "Gap", "Updates", "compare", "fetch_each", "fetch_updates", "few", "not_asked"]
+__all__ = ["Fetched", "Gap", "Updates", "ask_for_updates", "compare", "fetch_each", "fetch_updates", "few", "not_asked"]
 
 _METHOD: Final = "ContactListUpdates"
+_BLOCK: Final = 1 << 20
 
 
 class Updates(NamedTuple):
@@ -62,7 +70,7 @@ class Gap(NamedTuple):
     @property
     def ids(self) -> npt.NDArray[np.int64]:
         """The contacts to fetch, rising."""
-        return np.union1d(self.missing, self.moved)
+        return union(self.missing, self.moved)
 
 
 class Fetched(NamedTuple):
@@ -86,27 +94,15 @@ def fetch_updates(client: Client, folder: Path, *, today: dt.date | None = None)
     Raises:
         CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
     """
-    attempt = 0
-
-    def landing() -> Landing:
-        nonlocal attempt
-        attempt += 1
-        place = folder / f"updates-{attempt}"
-        place.mkdir(parents=True, mode=0o700, exist_ok=True)
-        return Landing(_METHOD, place)
-
-    segments = client.download(_METHOD, landing, ContactGroupID=0)
+    segments = _land(client, folder)
     ids: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
     stamps: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
     marks: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
-    for raw in update_reader().read_all(segments):
-        numbers = usable_ids(raw.table.column("ID"))
-        if numbers is not None:
-            ids.append(numbers)
-            texts = raw.table.column("UpdateDateTime").combine_chunks()
-            stamps.append(stamp_order(texts))
-            if today is not None:
-                marks.append(marks_of(texts, today=today))
+    for numbers, texts in _entries(segments):
+        ids.append(numbers)
+        stamps.append(stamp_order(texts))
+        if today is not None:
+            marks.append(marks_of(texts, today=today))
     size = 0
     for segment in segments:
         size += segment.path.stat().st_size
@@ -117,17 +113,84 @@ def fetch_updates(client: Client, folder: Path, *, today: dt.date | None = None)
     return Updates(all_ids[last], all_stamps[last], all_marks[last] if len(all_marks) else all_marks, size)
 
 
-def compare(updates: Updates, roll: Roll) -> Gap:
-    """Say what the list shows that the roll lacks."""
-    held, stamps = roll.find(updates.ids)
-    moved = held & (updates.stamps > stamps)
-    unmentioned = roll.size - int(held.sum())
-    unexplained = 0
-    if unmentioned:
-        ids = roll.ids()
-        mentioned = np.isin(ids, updates.ids)
-        unexplained = int(stand_out(roll.find(ids)[1], mentioned).sum())
-    return Gap(updates.ids[~held], updates.ids[moved], unmentioned, unexplained)
+def ask_for_updates(
+    client: Client, folder: Path, *, after: Callable[[], object] | None = None
+) -> Future[Path]:
+    """Fetch the list of changes in a thread, while other work goes on.
+
+    Args:
+        client: A connection to the portal.
+        folder: Where the body lands.
+        after: Waits for what has to be there before the list is asked for.
+
+    Returns:
+        A file for `compare`, or the errors of `fetch_updates` and of `after`.
+    """
+    future: Future[Path] = Future()
+
+    def work() -> None:
+        try:
+            if after is not None:
+                after()
+            future.set_result(_note_updates(client, folder))
+        except BaseException as error:  # noqa: BLE001 - told to whoever asks for the result
+            future.set_exception(error)
+
+    # A daemon: a thread that hangs in the network must not keep an interrupted run alive.
+    threading.Thread(target=work, name="amoot-updates", daemon=True).start()
+    return future
+
+
+def _note_updates(client: Client, folder: Path) -> Path:
+    """Fetch the list, and leave its numbers on disk: memory is not to grow with the book."""
+    segments = _land(client, folder)
+    path = segments[0].path.with_name("numbers") if segments else folder / "no-updates"
+    with path.open("wb") as file:
+        for numbers, texts in _entries(segments):
+            file.write(np.column_stack((numbers, stamp_order(texts))).tobytes())
+    for segment in segments:
+        segment.path.unlink()
+    return path
+
+
+def _land(client: Client, folder: Path) -> list[Segment]:
+    def landing() -> Landing:
+        return Landing(_METHOD, Path(tempfile.mkdtemp(prefix="updates-", dir=folder)))
+
+    return client.download(_METHOD, landing, ContactGroupID=0)
+
+
+def _entries(segments: Sequence[Segment]) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:
+    """Give the entries that have a usable ID, in chunks: IDs and stamps as they were written."""
+    for raw in update_reader().read_all(segments):
+        numbers = usable_ids(raw.table.column("ID"))
+        if numbers is not None:
+            yield numbers, raw.table.column("UpdateDateTime").combine_chunks()
+
+
+def compare(updates: Path, roll: Roll) -> Gap:
+    """Say what the list shows that the roll lacks.
+
+    Args:
+        updates: The list's numbers, as `ask_for_updates` leaves them.
+        roll: The contacts that were listed.
+    """
+    ids = roll.ids()
+    stamps = roll.find(ids)[1]
+    mentioned = np.zeros(len(ids), bool)
+    missing: list[npt.NDArray[np.int64]] = [NOBODY]
+    moved: list[npt.NDArray[np.int64]] = [NOBODY]
+    with updates.open("rb") as file:
+        while block := file.read(_BLOCK):
+            told, their_stamps = np.frombuffer(block, np.int64).reshape(-1, 2).T
+            held = inside(told, ids)
+            missing.append(told[~held])
+            places = np.searchsorted(ids, told[held])
+            mentioned[places] = True
+            moved.append(told[held][their_stamps[held] > stamps[places]])
+    unmentioned = len(ids) - int(np.count_nonzero(mentioned))
+    unexplained = int(stand_out(stamps, mentioned).sum()) if unmentioned else 0
+    return Gap(once(np.concatenate(missing)), once(np.concatenate(moved)), unmentioned, unexplained)
 
 
 def few(count: int, contacts: int) -> bool:

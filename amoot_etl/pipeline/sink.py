@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from amoot_etl.extractors import careful
 from amoot_etl.pipeline.fetch import StartOver
 from amoot_etl.pipeline.numbers import SharedNumbers
-from amoot_etl.schema import CONTACT_FIELDS, RAW, TABLES
+from amoot_etl.schema import RAW, TABLES
 from amoot_etl.shape import Shape
 from amoot_etl.transformers.contacts import wanted_issues
 
@@ -35,8 +35,8 @@ class Batch(NamedTuple):
 
     number: int
     clean: CleanedTable
-    raw: pa.Table
-    """The records that it was made of, as received."""
+    raw: pa.Table | None
+    """The records that it was made of, as rows of `contacts_raw`; None where nobody wants them."""
     ids: npt.NDArray[np.int64]
     listings: npt.NDArray[np.int32]
     replaced: Mapping[int, npt.NDArray[np.int64]]
@@ -65,6 +65,7 @@ class Tables:
         self._shape = shape or Shape()
         self._contacts: Loader = target.open(self._shape.tables["contacts"])
         self.issues: Loader = target.open(TABLES["issues"])
+        self.wants_raw = raw
         self._raw: Loader | None = target.open(RAW) if raw else None
         self.contacts_written = 0
         self.rules: Counter[str] = Counter()
@@ -117,6 +118,10 @@ class Tables:
 class Sink(Protocol):
     """Takes clean batches in order."""
 
+    @property
+    def wants_raw(self) -> bool:
+        """Whether batches are to carry the records that they were made of."""
+
     def put(self, batch: Batch) -> None:
         """Take a batch."""
 
@@ -136,6 +141,7 @@ class DirectSink:
     """
 
     def __init__(self, tables: Tables, titles: Sequence[str | None]) -> None:
+        self.wants_raw = tables.wants_raw
         self._tables = tables
         # A contact fetched by itself has a number below 0, which is the last place: in no group we know.
         self._titles = pa.array([*titles, None], pa.string())
@@ -157,7 +163,7 @@ class DirectSink:
         self._tables.write(
             _with_groups(batch.clean.contacts, titles.dictionary_decode().dictionary_encode()),
             batch.clean.issues,
-            _raw_rows(batch),
+            batch.raw,
             batch.clean.mobiles,
         )
 
@@ -186,7 +192,7 @@ class SpoolSink:
     def __init__(self, tables: Writer, folder: Path, *, raw: bool) -> None:
         self._tables = tables
         self._folder = folder
-        self._wants_raw = raw
+        self.wants_raw = raw
         self._numbers: list[int] = []
         self._replaced: dict[int, list[npt.NDArray[np.int64]]] = {}
 
@@ -196,8 +202,8 @@ class SpoolSink:
         mobiles = pa.array(batch.clean.mobiles)
         self._save(batch.number, "contacts", batch.clean.contacts.append_column("_mobile", mobiles))
         self._save(batch.number, "issues", batch.clean.issues)
-        if self._wants_raw:
-            self._save(batch.number, "raw", _raw_rows(batch))
+        if batch.raw is not None:
+            self._save(batch.number, "raw", batch.raw)
         self._numbers.append(batch.number)
 
     def replace(self, replaced: Mapping[int, npt.NDArray[np.int64]]) -> None:
@@ -210,7 +216,7 @@ class SpoolSink:
         for number in self._numbers:
             contacts = self._load(number, "contacts")
             issues = self._load(number, "issues")
-            raw = self._load(number, "raw") if self._wants_raw else None
+            raw = self._load(number, "raw") if self.wants_raw else None
             if number in self._replaced:
                 gone = pa.array(np.concatenate(self._replaced[number]))
                 stays = pc.invert(pc.is_in(contacts.column("contact_id"), gone))
@@ -249,9 +255,3 @@ def _names(extra: str) -> list[str]:
 
 def _with_groups(contacts: pa.Table, titles: pa.DictionaryArray) -> pa.Table:
     return contacts.set_column(contacts.column_names.index("groups"), "groups", titles)
-
-
-def _raw_rows(batch: Batch) -> pa.Table:
-    """Give raw records as the rows of `contacts_raw`: the documented fields, the others in `extra`."""
-    known = batch.raw.select(list(CONTACT_FIELDS))
-    return known.append_column("extra", batch.clean.contacts.column("extra"))
