@@ -274,6 +274,18 @@ def test_no_room_is_told_before_anything_is_downloaded(portal, tmp_path, monkeyp
     check_room(tmp_path, 20)
 
 
+def test_room_for_the_other_formats(portal, tmp_path, monkeypatch):
+    """What is enough for Parquet is not enough with CSV or a workbook beside it, asked for or held by the folder."""
+    out = tmp_path / "output"
+    export(settings(portal, out=out), formats=["csv"])
+    free = shutil._ntuple_diskusage(10**9, 10**9, room_needed(10**4))
+    monkeypatch.setattr("amoot_etl.pipeline.room.shutil.disk_usage", lambda _: free)
+    export(settings(portal, out=tmp_path / "alone"))
+    for folder, formats in ((tmp_path / "other", ["xlsx"]), (out, [])):
+        with pytest.raises(OutputError, match="make room"):
+            export(settings(portal, out=folder), formats=formats)
+
+
 def test_a_disk_that_fills_while_a_body_lands(portal, tmp_path, monkeypatch):
     """A full disk is told as a full disk, and is no reason to ask the portal again."""
 

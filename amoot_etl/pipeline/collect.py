@@ -135,6 +135,7 @@ class Collector:
         only: Groups to take; none means the whole account.
         raw: Whether `contacts_raw` is wanted.
         compression: Of the Parquet files.
+        formats: Formats that will be made of the tables, beside Parquet.
         shape: The tables as the user wants them.
         info: The columns of `export_info` that are known before the data.
         watch: Told how far the run has come.
@@ -153,6 +154,7 @@ class Collector:
         only: Sequence[int] = (),
         raw: bool = False,
         compression: str = "zstd",
+        formats: Sequence[str] = (),
         shape: Shape | None = None,
         info: Mapping[str, Any],
         watch: Callable[[Progress], None] | None = None,
@@ -167,6 +169,7 @@ class Collector:
         self._only = tuple(dict.fromkeys(only))
         self._raw = raw
         self._compression = compression
+        self._formats = tuple(formats)
         self._shape = shape or Shape()
         self._info = dict(info)
         self._watch = watch
@@ -201,7 +204,9 @@ class Collector:
                 resume=self._resume,
             )
             records = sum(group.contacts_count or 0 for group in self._groups)
-            check_room(self._landing, records, raw=self._raw, landed=listings.bytes_there)
+            check_room(
+                self._landing, records, raw=self._raw, formats=self._formats, landed=listings.bytes_there
+            )
             try:
                 # A disk that fills up in mid-run is told as such wherever it is met.
                 with telling(self._folder):

@@ -35,7 +35,7 @@ from amoot_etl.errors import (
     SettingsError,
 )
 from amoot_etl.extractors.groups import fetch_groups
-from amoot_etl.loaders.generations import HOME, current_run, list_generations
+from amoot_etl.loaders.generations import HOME, current_run, list_generations, sound_current
 from amoot_etl.loaders.lock import is_locked, lock_holder
 from amoot_etl.pipeline.room import room_needed
 
@@ -324,7 +324,9 @@ def _disk(out: Path, records: int) -> Iterator[Finding]:
     there = out.absolute()
     while not there.exists() and there != there.parent:
         there = there.parent
-    free, needed = shutil.disk_usage(there).free, room_needed(records)
+    current = sound_current(out)
+    held = current.formats() if current else ()
+    free, needed = shutil.disk_usage(there).free, room_needed(records, formats=held)
     details = {"path": str(out), "free": free, "needed": needed}
     told = f"{free / 1e9:,.1f} GB free for {out}, {needed / 1e9:,.2f} GB may be needed"
     if free < needed:

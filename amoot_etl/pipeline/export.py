@@ -14,7 +14,17 @@ from amoot_etl.pipeline.collect import Collector, Progress
 from amoot_etl.pipeline.formats import check_formats
 from amoot_etl.pipeline.guard import MAX_SHRINK
 from amoot_etl.pipeline.resume import Resume
-from amoot_etl.pipeline.run import DEMO_URL, Keeping, Outcome, Run, Wish, fingerprint, now, sound_previous
+from amoot_etl.pipeline.run import (
+    DEMO_URL,
+    Keeping,
+    Outcome,
+    Run,
+    Wish,
+    fingerprint,
+    formats_of,
+    now,
+    sound_previous,
+)
 from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load_settings
 from amoot_etl.transformers.custom import check_fields
@@ -177,6 +187,7 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
             folder=draft.folder,
             run=run.facts(),
             compression=compression,
+            formats=formats_of(wish.formats, previous),
             shape=run.shape,
             today=run.today,
             now=now,

@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.collect import Collected
     from amoot_etl.settings import Settings
 
-__all__ = ["DEMO_URL", "Keeping", "Outcome", "Run", "Wish", "fingerprint", "now", "sound_previous"]
+__all__ = [
+    "DEMO_URL",
+    "Keeping",
+    "Outcome",
+    "Run",
+    "Wish",
+    "fingerprint",
+    "formats_of",
+    "now",
+    "sound_previous",
+]
 
 DEMO_URL: Final = "demo"
 """What the manifest of a set from the embedded portal names as its portal; anything may take its place."""
@@ -171,7 +181,7 @@ class Run:
             OutputError: It could not be written.
         """
         overruled = self._guard(previous, collected, draft, wish)
-        formats = _formats(wish.formats, previous)
+        formats = formats_of(wish.formats, previous)
         options = self.options(formats, previous)
         manifest = self._manifest(collected, previous, draft)
         manifest["shape"] = {**self.shape.as_json(), "options": options}
@@ -315,7 +325,7 @@ def _reconciliation(collected: Collected) -> list[dict[str, Any]]:
     return lines
 
 
-def _formats(wanted: Sequence[str], previous: Generation | None) -> list[str]:
+def formats_of(wanted: Sequence[str], previous: Generation | None) -> list[str]:
     """Give the formats beside Parquet: those asked for, and those that the current set holds."""
     held = [entry["format"] for entry in previous.files] if previous else []
     return [name for name in dict.fromkeys([*wanted, *held]) if name != "parquet"]
