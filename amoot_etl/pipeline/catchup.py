@@ -210,7 +210,7 @@ class CatchUp:
         if wanted:
             self._ask.list(wanted)
         elif differing:
-            self._count_again(differing)
+            self._count_again()
         elif doubtful := self._doubt.groups(self._sizes()):
             self._ask.list(doubtful)
         else:
@@ -220,21 +220,26 @@ class CatchUp:
     def _sizes(self) -> dict[int, int]:
         return {group.group_id: group.contacts_count or 0 for group in self.groups}
 
-    def _count_again(self, differing: Sequence[int]) -> None:
+    def _count_again(self) -> None:
         """Ask for the counts again before one is called wrong; list again what has moved meanwhile."""
         before = {group.group_id: group[2:] for group in self.groups}
         self._ask.counts_left -= 1
         self._ask.ask_groups()
+        again = []
         for group in self.groups:
-            if group.group_id not in differing or self.knowledge.agrees(group):
+            group_id = group.group_id
+            if group_id not in self.knowledge.listed or self.knowledge.agrees(group):
                 continue
-            if group[2:] == before.get(group.group_id):
-                self._accepted.add(group.group_id)
+            if group[2:] == before.get(group_id):
+                self._accepted.add(group_id)
             elif self._ask.counts_left > 0:
-                self._ask.list([group.group_id])
+                # Also one whose counts agreed before: what was listed is older than what is counted now.
+                self._accepted.discard(group_id)
+                again.append(group_id)
             else:
-                self._accepted.add(group.group_id)
-                self.moved.add(group.group_id)
+                self._accepted.add(group_id)
+                self.moved.add(group_id)
+        self._ask.list(again)
 
     def _find(self) -> bool:
         """Look for contacts that no listing has; say whether that showed anything."""
