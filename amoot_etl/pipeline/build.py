@@ -299,7 +299,7 @@ class Build:
             tally.active += int((new & entries.active).sum())
             tally.repeated.update(entries.ids[here & ~first].tolist())
             if tally.group_id in self._titles:
-                self.memberships.add(tally.group_id, entries.ids[new])
+                self.memberships.add(tally.group_id, entries.ids if new.all() else entries.ids[new])
         for number, text in prepared.unreadable:
             if number < 0:
                 self.loose_unreadable.append(text)

@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from amoot_etl.pipeline.alignment import is_rising
+from amoot_etl.pipeline.idsets import inside
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -44,8 +47,9 @@ class Memberships:
     def keep(self, contacts: npt.NDArray[np.int64]) -> None:
         """Drop the memberships of contacts that are not among some rising IDs."""
         self._settle()
-        kept = np.isin(self._contacts, contacts, assume_unique=False)
-        self._contacts, self._group_of = self._contacts[kept], self._group_of[kept]
+        kept = inside(self._contacts, contacts)
+        if not kept.all():
+            self._contacts, self._group_of = self._contacts[kept], self._group_of[kept]
 
     def members(self, group_id: int) -> npt.NDArray[np.int64]:
         """Give a group's contacts, rising."""
@@ -105,6 +109,8 @@ class Memberships:
             ]
         )
         self._parts, self._places = [], []
-        order = np.lexsort((groups, contacts))
-        self._contacts, self._group_of = contacts[order], groups[order]
+        if not is_rising(contacts):
+            order = np.lexsort((groups, contacts))
+            contacts, groups = contacts[order], groups[order]
+        self._contacts, self._group_of = contacts, groups
         self._sorted = True

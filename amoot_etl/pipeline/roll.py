@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from amoot_etl.pipeline.alignment import is_rising
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -109,9 +111,11 @@ class Roll:
         count = len(entries.ids)
         keep = np.ones(count, bool)
         first = np.ones(count, bool)
-        everything = np.argsort(entries.ids, kind="stable")
+        # Listings mostly come by ID; the IDs are then not copied, and whoever else keeps them keeps the same ones.
+        in_order = is_rising(entries.ids)
+        everything = np.arange(count) if in_order else np.argsort(entries.ids, kind="stable")
         order = everything
-        all_ids = ids = entries.ids[everything]
+        all_ids = ids = entries.ids if in_order else entries.ids[everything]
         last_listings = entries.listings[everything]
         if count and (ids[1:] == ids[:-1]).any():
             order = _resolve(entries, everything, keep, first)
@@ -143,7 +147,7 @@ class Roll:
                 replaced.setdefault(number, []).append(ids[found[wins & (old["batch"] == number)]])
             run.lines["listing"][places] = new["listing"]
             run.lines[places[wins]] = new[wins]
-        self._enter(_Run(ids[~known], lines[~known]))
+        self._enter(_Run(ids[~known], lines[~known]) if known.any() else _Run(ids, lines))
         return Admission(keep, first, {number: np.concatenate(parts) for number, parts in replaced.items()})
 
     def find(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
