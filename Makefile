@@ -12,11 +12,12 @@ help:
 	@echo "make lint       format, lint, types, import directions"
 	@echo "make bench      the benchmarks' short form"
 
-# The environment is made anew whenever pyproject.toml is newer than its stamp.
+# The environment is made anew whenever pyproject.toml is newer than its stamp. Warnings are off where setuptools
+# explains to everybody what an editable installation is.
 .venv/.ready: pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group dev
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group dev
 	@touch $@
 
 demo: .venv/.ready

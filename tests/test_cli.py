@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from amoot_etl.cli import _COMMANDS, amoot_etl
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
+from amoot_etl.errors import SettingsError
 from amoot_etl.schema import TABLES
 
 
@@ -149,6 +150,13 @@ def test_demo_prints_how_to_point_a_client_at_it(tmp_path):
     assert demo.returncode == 143
 
 
+def test_demo_on_a_port_that_is_taken(run, portal):
+    """It says so, and what else to do."""
+    port = portal.url.rpartition(":")[2].partition("/")[0]
+    with pytest.raises(SettingsError, match=f"--port {port}: Address already in use: choose another"):
+        run("demo", "--port", port, "--contacts", "3")
+
+
 def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path):
     """A pipe gets only results; an error is one line with a way out, and its exit code."""
     done = subprocess.run(_command("export"), cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -168,7 +176,7 @@ def test_small_commands_tell_their_retries(run, portal, monkeypatch):
             done = run(*words, *quiet)
             assert done.exit_code == 0
             assert done.stderr.count("HTTP 503") == told
-            assert done.stderr.count("trying again in 0.0 s") == told
+            assert done.stderr.count("maintenance; trying again in 0.0 s") == told
 
 
 def test_commands_over_a_folder_know_accounts(run, tmp_path):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 import click
+
+from amoot_etl.errors import SettingsError
 
 
 @click.command()
@@ -23,7 +26,13 @@ def command(contacts: int, seed: int, port: int, faults: tuple[str, ...]) -> Non
     from amoot_etl.demo import DEMO_TOKEN, AddressBook, Portal, parse_fault  # noqa: PLC0415 - help needs no server
 
     plans = [parse_fault(fault) for fault in faults]
-    with Portal(AddressBook.invent(contacts=contacts, seed=seed), port=port) as portal:
+    with ExitStack() as stack:
+        try:
+            portal = stack.enter_context(Portal(AddressBook.invent(contacts=contacts, seed=seed), port=port))
+        except OSError as error:
+            raise SettingsError(
+                f"--port {port}: {error.strerror}: choose another, or leave it away", subject="port"
+            ) from None
         for planned in plans:
             portal.obey(planned)
         click.echo(f"export AMOOT_BASE_URL={portal.url}")

@@ -226,7 +226,8 @@ class Client:
                     or not self._patience.spend(pause)
                 ):
                     raise
-                reason = str(error)
+                # Without the way out, which is the reader's only when nobody tries again.
+                reason = str(error).rpartition(": ")[0]
             told = {"event": "retry", "method": method, "seconds": round(pause, 1)}
             _log.info("%s; trying again in %.1f s", reason, pause, extra=told)
             if self._on_retry:
