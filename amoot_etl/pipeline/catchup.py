@@ -19,7 +19,16 @@ from amoot_etl.pipeline.doubt import Doubt, only_restamped
 from amoot_etl.pipeline.expect import Knowledge
 from amoot_etl.pipeline.idsets import NOBODY, union, without
 from amoot_etl.pipeline.prove import Updates
-from amoot_etl.pipeline.synccost import FREE, RECORD_BYTES, Pace, choose, most_gets, most_in_doubt, seconds
+from amoot_etl.pipeline.synccost import (
+    FREE,
+    RECORD_BYTES,
+    SLACK,
+    Pace,
+    choose,
+    most_gets,
+    most_in_doubt,
+    seconds,
+)
 from amoot_etl.pipeline.told import Open, left_open, what_changed, worth_asking
 from amoot_etl.transformers.text import clean
 
@@ -178,7 +187,7 @@ class CatchUp:
         _log.info("%d contacts to ask for, %d groups to list", len(choice.gets), len(choice.listings))
         if choice.why:
             raise InFull(choice.why)
-        self._export_seconds = choice.export_seconds
+        self._export_seconds = choice.export_seconds + SLACK
         return choice.listings
 
     # One step after another.

@@ -49,6 +49,7 @@ ODD_STAMPS = [
     "2022-03-22T00:30:00",
     "2025-10-21T11:03:41Z",
 ]
+NO_STAMPS = {None, "0001-01-01T00:00:00"}
 
 
 class World(RuleBasedStateMachine):
@@ -100,7 +101,8 @@ class World(RuleBasedStateMachine):
     def stamp_oddly(self, at, stamp, name):
         if contact := self.pick(at):
             record = self.book.contact(contact)
-            if record["UpdateDateTime"] != stamp:
+            # No stamp after no stamp shows nothing: an empty one, and the one that stands for none.
+            if record["UpdateDateTime"] != stamp and not {record["UpdateDateTime"], stamp} <= NO_STAMPS:
                 self.book.put(
                     contact, {**record, "FName": name, "UpdateDateTime": stamp}, self.book.labels(contact)
                 )
