@@ -36,7 +36,7 @@ PARTS: Final = (
     ("write", "pipeline.sink", "Tables.close_contacts"),
     ("write", "pipeline.sink", "SpoolSink.put"),
     ("write", "pipeline.sink", "SpoolSink.finish"),
-    ("compare with the list of changes", "pipeline.collect", "fetch_updates"),
+    ("compare with the list of changes", "pipeline.prove", "_note_updates"),
     ("compare with the list of changes", "pipeline.collect", "compare"),
     ("tables beside contacts", "pipeline.collect", "write_beside"),
     ("tables beside contacts", "pipeline.collect", "late_issues"),
