@@ -115,7 +115,7 @@ def test_no_token_and_no_name(doctor, monkeypatch):
     def unknown(*_args, **_kwargs):
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr("amoot_etl.pipeline.doctor.socket.getaddrinfo", unknown)
+    monkeypatch.setattr("amoot_etl.pipeline.reach.socket.getaddrinfo", unknown)
     monkeypatch.setenv("AMOOT_BASE_URL", "https://portal.invalid/rest")
     code, found = doctor()
     assert (code, found["name"]["state"]) == (4, "problem")

@@ -31,7 +31,6 @@ from amoot_etl.loaders.generations import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from amoot_etl.loaders.publish import Output
 
@@ -173,12 +172,7 @@ class Draft:
         """Give the draft itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Throw the draft away, unless it was published."""
         self.discard()
 

@@ -11,18 +11,11 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import socket
-import ssl
 import sys
-import time
-import urllib.request
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
-
-import certifi
 
 from amoot_etl._version import __version__
 from amoot_etl.client import Client
@@ -37,45 +30,25 @@ from amoot_etl.errors import (
 from amoot_etl.extractors.groups import fetch_groups
 from amoot_etl.loaders.generations import HOME, current_run, list_generations, sound_current
 from amoot_etl.loaders.lock import is_locked, lock_holder
+from amoot_etl.pipeline.finding import Finding
+from amoot_etl.pipeline.reach import look_at_the_way
 from amoot_etl.pipeline.room import room_needed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from amoot_etl.settings import Settings, Settled
+    from amoot_etl.settings import Settled
 
 __all__ = ["Finding", "examine", "worst"]
 
 _PATIENCE: Final = 30.0
 """Seconds that the doctor waits for an answer, where a run may wait longer."""
 _SKEW: Final = 60.0
-_CERTIFICATE_DAYS: Final = 14
 _PACKAGES: Final = ("duckdb", "pandas", "pyarrow", "requests", "urllib3", "XlsxWriter")
 _OPTIONAL: Final = {
     "ContactListUpdates": "exports work, but nothing proves that they are complete, and sync has to list everything",
     "ContactGet": "exports work, but a contact that changes in mid-run cannot be fetched by itself",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
-
-    Args:
-        check: What was looked at.
-        state: `ok`, `warning` (a run works, but), `problem` (a run fails) or `unknown` (could not be looked at).
-        told: What was found, in a line.
-        way_out: What to do about it; empty when all is well.
-        error: The class of error that a run would end in; None unless it is a problem.
-        details: The same for programs.
-    """
-
-    check: str
-    state: str
-    told: str
-    way_out: str = ""
-    error: type[AmootError] | None = None
-    details: dict[str, Any] | None = None
 
 
 def worst(findings: list[Finding]) -> Finding | None:
@@ -97,7 +70,7 @@ def examine(settled: Settled) -> Iterator[Finding]:
     yield _settings(settled)
     yield _token(settled)
     reachable = True
-    for finding in _connection(settings):
+    for finding in look_at_the_way(settings):
         reachable = reachable and finding.state != "problem"
         yield finding
     records = 0
@@ -124,7 +97,7 @@ def _settings(settled: Settled) -> Finding:
     mapped = [field.name for field in settled.settings.mapping]
     values["mapping"] = {"value": mapped, "from": settled.sources["mapping"]}
     told = ", ".join(
-        f"{name} {each['value']} ({each['from']})"
+        f"{name} {_in_words(each['value'])} ({each['from']})"
         for name, each in values.items()
         if each["from"] != "default" or name in {"base_url", "out"}
     )
@@ -136,6 +109,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return list(value) if isinstance(value, tuple) else value
+
+
+def _in_words(value: Any) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value)
 
 
 def _token(settled: Settled) -> Finding:
@@ -150,96 +127,6 @@ def _token(settled: Settled) -> Finding:
             "token", "problem", told or "missing", way_out, SettingsError, {"present": False, "from": source}
         )
     raise AssertionError("a token that is missing is needed")
-
-
-# The way to the portal
-
-
-def _connection(settings: Settings) -> Iterator[Finding]:
-    parts = urlsplit(settings.base_url)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    if not settings.on_loopback and _proxy(parts.scheme, host):
-        yield Finding("name", "unknown", f"{host} is reached through a proxy, which looks the name up")
-        return
-    started = time.monotonic()
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        yield Finding(
-            "name",
-            "problem",
-            f"{host} is not known ({error.strerror})",
-            "check the base URL, the network and its name servers",
-            PortalUnavailable,
-        )
-        return
-    addresses = sorted({str(each[4][0]) for each in found})
-    spent = time.monotonic() - started
-    yield Finding(
-        "name",
-        "ok",
-        f"{host} is {', '.join(addresses)} ({spent * 1000:.0f} ms)",
-        details={"addresses": addresses, "seconds": round(spent, 3)},
-    )
-    yield _line(parts.scheme, host, port, loopback=settings.on_loopback)
-
-
-def _proxy(scheme: str, host: str) -> bool:
-    return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
-
-
-def _line(scheme: str, host: str, port: int, *, loopback: bool) -> Finding:
-    """Connect, and look at the certificate."""
-    check = "TLS" if scheme == "https" else "connection"
-    try:
-        with socket.create_connection((host, port), timeout=10) as line:
-            if scheme != "https":
-                return _open_line(loopback=loopback)
-            with _trust().wrap_socket(line, server_hostname=host) as secure:
-                ends = ssl.cert_time_to_seconds(str((secure.getpeercert() or {})["notAfter"]))
-                days = int((ends - time.time()) // 86400)
-                told = f"{secure.version()}, the certificate is valid for {days} days more"
-                details = {"version": secure.version(), "days": days}
-                if days < _CERTIFICATE_DAYS:
-                    return Finding(check, "warning", told, "ask the portal's support", details=details)
-                return Finding(check, "ok", told, details=details)
-    except ssl.SSLError as error:
-        return Finding(
-            check,
-            "problem",
-            f"the certificate of {host} is not accepted ({error.reason or type(error).__name__})",
-            "check the clock, the base URL, and any proxy in between (REQUESTS_CA_BUNDLE names its certificates)",
-            PortalUnavailable,
-        )
-    except OSError as error:
-        return Finding(
-            check,
-            "problem",
-            f"no connection to {host}:{port} ({error.strerror or type(error).__name__})",
-            "check the network and the firewall: the portal may admit Iranian addresses only",
-            PortalUnavailable,
-        )
-
-
-def _open_line(*, loopback: bool) -> Finding:
-    if loopback:
-        return Finding("connection", "ok", "not encrypted, inside this machine")
-    return Finding(
-        "connection",
-        "warning",
-        "not encrypted: the token and the contacts can be read on the way",
-        "use an https:// base URL",
-    )
-
-
-def _trust() -> ssl.SSLContext:
-    """Trust what requests trusts."""
-    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
-    is_folder = Path(named).is_dir()
-    return ssl.create_default_context(
-        cafile=None if is_folder else named, capath=named if is_folder else None
-    )
 
 
 # The methods

@@ -14,8 +14,6 @@ from amoot_etl.loaders.generations import Generation, load_generation, no_genera
 from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import pandas as pd
 
 __all__ = ["Export", "open_export", "read_export"]
@@ -109,12 +107,7 @@ class Export:
         """Give the export itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Let go of the files."""
         self.close()
 
