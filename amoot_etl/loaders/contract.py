@@ -155,6 +155,8 @@ class Format:
         read: Gives one table back: `read(path, table, **options)` as a DataFrame with Arrow types.
         reduced: Gives a chunk as the format holds it, and what that cost: `reduced(chunk, name=table,
             **options)` with the table's name and the options of `target`.
+        pieces: Gives the same as `read` as Arrow tables one after the other, in bounded memory: `pieces(path,
+            table)`; None where the format's own library does that.
     """
 
     name: str
@@ -162,6 +164,7 @@ class Format:
     target: Callable[..., Target]
     read: Callable[..., pd.DataFrame]
     reduced: Callable[..., tuple[pa.Table, dict[str, int]]]
+    pieces: Callable[..., Iterator[pa.Table]] | None = None
 
 
 def as_table(chunk: Chunk, schema: pa.Schema | None = None) -> pa.Table:

@@ -30,7 +30,7 @@ from amoot_etl.loaders.contract import (
     as_table,
     closed,
 )
-from amoot_etl.loaders.csv_reader import read_csv
+from amoot_etl.loaders.csv_reader import iter_csv, read_csv
 from amoot_etl.loaders.csv_text import PROFILES, as_text, for_spreadsheets, returned
 from amoot_etl.loaders.leaving import FolderTarget, Leavable, or_release
 from amoot_etl.loaders.whole import write_whole
@@ -250,5 +250,12 @@ def _reduced(
     return cast("pa.Table", returned(texts, name)), losses
 
 
-CSV: Final = Format(name="csv", holds=lambda _table: True, target=CsvTarget, read=read_csv, reduced=_reduced)
+CSV: Final = Format(
+    name="csv",
+    holds=lambda _table: True,
+    target=CsvTarget,
+    read=read_csv,
+    reduced=_reduced,
+    pieces=iter_csv,
+)
 """CSV, for the registry of formats."""

@@ -30,6 +30,7 @@ from amoot_etl.loaders.excel_about import about_rows, about_schema
 from amoot_etl.loaders.excel_cells import HEADER, rows_xml
 from amoot_etl.loaders.excel_limits import reduced
 from amoot_etl.loaders.excel_parts import Part, sheet_ends, sheet_name, widths, workbook_parts
+from amoot_etl.loaders.excel_pieces import iter_excel
 from amoot_etl.loaders.excel_reader import read_excel
 from amoot_etl.loaders.leaving import Leavable
 from amoot_etl.loaders.whole import write_whole
@@ -295,6 +296,7 @@ EXCEL: Final = Format(
     holds=lambda table: table not in _ELSEWHERE,
     target=ExcelTarget,
     read=read_excel,
+    pieces=iter_excel,
     reduced=reduced,
 )
 """Excel, for the registry of formats."""

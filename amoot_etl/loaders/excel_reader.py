@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
+    from python_calamine import CalamineWorkbook
 
     from amoot_etl.schema import Table
 
-__all__ = ["read_excel"]
+__all__ = ["calamine", "cells_table", "read_excel", "sheets_of"]
 
 _STEP_ROWS = 16_384
 
@@ -43,30 +44,39 @@ def read_excel(path: str | os.PathLike[str], table: Table | None = None) -> pd.D
         SettingsError: The extra `excel` is not installed.
         ValueError: There is no such sheet, its headings are not the table's, or a cell is not of its type.
     """
-    try:
-        from python_calamine import CalamineWorkbook  # noqa: PLC0415 - only who reads a workbook needs it
-    except ImportError as error:
-        raise SettingsError(
-            "reading a workbook needs the extra: pip install 'amoot-etl[excel]'", subject="excel"
-        ) from error
     path = Path(path)
-    with CalamineWorkbook.from_path(path) as book:
+    with calamine().from_path(path) as book:
         schema = None if table is None else arrow_schema(table)
         pieces = []
-        for name in _sheets(book.sheet_names, table):
+        for name in sheets_of(book.sheet_names, table):
             rows = book.get_sheet_by_name(name).iter_rows()
             found = [str(cell) for cell in next(rows, [])]
             if schema is None:
                 schema = pa.schema([(heading, pa.string()) for heading in found])
             elif found not in (headings(schema), headings(schema, "fa")):
                 raise ValueError(f"sheet {name} of {path.name} does not have the columns of its table")
-            pieces += [_table(some, schema) for some in _some(rows)]
+            pieces += [cells_table(some, schema) for some in _some(rows)]
     assert schema is not None  # noqa: S101 - a workbook has a sheet
     bare = schema.remove_metadata()
     return frame_of(pa.concat_tables(pieces) if pieces else bare.empty_table())
 
 
-def _sheets(names: list[str], table: Table | None) -> list[str]:
+def calamine() -> type[CalamineWorkbook]:
+    """Give the library's reader of workbooks.
+
+    Raises:
+        SettingsError: The extra `excel` is not installed.
+    """
+    try:
+        from python_calamine import CalamineWorkbook  # noqa: PLC0415 - only who reads a workbook needs it
+    except ImportError as error:
+        raise SettingsError(
+            "reading a workbook needs the extra: pip install 'amoot-etl[excel]'", subject="excel"
+        ) from error
+    return CalamineWorkbook
+
+
+def sheets_of(names: list[str], table: Table | None) -> list[str]:
     """Give the sheets of a table in order."""
     if table is None:
         return names[:1]
@@ -89,7 +99,10 @@ def _some(rows: Iterator[list[Any]]) -> Iterator[list[list[Any]]]:
         yield waiting
 
 
-def _table(rows: list[list[Any]], schema: pa.Schema) -> pa.Table:
+def cells_table(rows: list[list[Any]], schema: pa.Schema) -> pa.Table:
+    """Give rows of cells as a table; a cell that is no value of its column's type is an error."""
+    if not rows:
+        return schema.remove_metadata().empty_table()
     columns = zip(*rows, strict=True)
     # A column without any cell on a sheet may be missing at its right end.
     arrays = [_column(cells, field.type) for cells, field in zip(columns, schema, strict=True)]

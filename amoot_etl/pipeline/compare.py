@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compare_formats", "table_of"]
 
-_BATCH: Final = 65_536
+_BATCH: Final = 16_384
 
 
 def compare_formats(generation: Generation) -> list[str]:
@@ -71,20 +71,50 @@ def _compare(generation: Generation, entry: dict[str, Any], form: Format) -> lis
     options = {**_seen_options(path, entry["format"]), **_told_options(generation, entry["format"])}
     try:
         with pq.ParquetFile(generation.file(table)) as source:
-            other = as_table(form.read(path, table_of(source.schema_arrow, table)))
-            if other.num_rows != source.metadata.num_rows:
-                return [f"{where} has {other.num_rows} rows, Parquet has {source.metadata.num_rows}"]
+            other = _Rows(form, path, table_of(source.schema_arrow, table))
             differing: dict[str, int] = {}
-            at = 0
             for batch in source.iter_batches(_BATCH):
-                expected, _ = form.reduced(batch, name=table, **options)
-                for column, count in _differences(expected, other.slice(at, batch.num_rows)):
-                    differing[column] = differing.get(column, 0) + count
-                at += batch.num_rows
+                found = other.take(batch.num_rows)
+                if found.num_rows == batch.num_rows:
+                    expected, _ = form.reduced(batch, name=table, **options)
+                    for column, count in _differences(expected, found):
+                        differing[column] = differing.get(column, 0) + count
+            if other.count() != source.metadata.num_rows:
+                return [f"{where} has {other.count()} rows, Parquet has {source.metadata.num_rows}"]
     except (ValueError, pa.ArrowException) as error:
         # The words of a reader may quote a value, which is a contact's.
         return [f"{where} cannot be read back ({type(error).__name__})"]
     return [f"{where} differs from Parquet in {name}, {count} rows" for name, count in differing.items()]
+
+
+class _Rows:
+    """The rows of a table in another format, a few at a time."""
+
+    def __init__(self, form: Format, path: Path, table: Table) -> None:
+        pieces = form.pieces(path, table) if form.pieces else iter([as_table(form.read(path, table))])
+        self._pieces: Iterator[pa.Table] = pieces
+        self._waiting: list[pa.Table] = []
+        self._given = 0
+
+    def take(self, rows: int) -> pa.Table:
+        """Give the next rows, fewer where there are no more."""
+        while sum(piece.num_rows for piece in self._waiting) < rows:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            self._waiting.append(piece)
+        # Without any piece there are no columns either, and no row to compare.
+        whole = pa.concat_tables(self._waiting) if self._waiting else pa.table({})
+        taken = whole.slice(0, rows)
+        self._waiting = [whole.slice(rows)] if whole.num_rows > rows else []
+        self._given += taken.num_rows
+        return taken
+
+    def count(self) -> int:
+        """Count them all, taken or not."""
+        self._given += sum(piece.num_rows for piece in (*self._waiting, *self._pieces))
+        self._waiting = []
+        return self._given
 
 
 def _differences(expected: pa.Table, found: pa.Table) -> Iterator[tuple[str, int]]:

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amoot_etl.errors import SettingsError
+from amoot_etl.loaders import csv_reader
 from amoot_etl.loaders.arrow import arrow_schema
 from amoot_etl.loaders.csv import write_csv
-from amoot_etl.loaders.csv_reader import read_csv
+from amoot_etl.loaders.csv_reader import iter_csv, read_csv
 from amoot_etl.loaders.csv_text import as_text, for_spreadsheets, returned
 from amoot_etl.schema import Column, Table
 
@@ -194,3 +195,31 @@ def test_an_empty_line_is_a_row(profile, tmp_path):
     path = tmp_path / "t.csv"
     write_csv(pa.table({"t": [None, "a", None, None]}), path, profile=profile)
     assert pa.table(read_csv(path))["t"].to_pylist() == [None, "a", None, None]
+
+
+@pytest.mark.parametrize("profile", ["plain", "excel"])
+def test_pieces_are_the_file(tmp_path, monkeypatch, profile):
+    """Read piece by piece, also where a row is longer than a piece, a file gives the same rows as read at once."""
+    monkeypatch.setattr(csv_reader, "_PIECE_BYTES", 4096)
+    names = [f"نام {number}" for number in range(3000)]
+    names[2000] = "الف\n" * 20_000
+    rows = people().slice(0, 1).select(["contact_id", "first_name"])
+    rows = pa.table({"contact_id": pa.array(range(3000), pa.int64()), "first_name": names}, rows.schema)
+    table = Table("contacts", "", "", (PEOPLE.columns[0], PEOPLE.columns[3]))
+    path = tmp_path / "contacts.csv"
+    write_csv(rows, path, table=table, profile=profile)
+    pieces = list(iter_csv(path, table))
+    assert len(pieces) > 5
+    assert pa.concat_tables(pieces).to_pylist() == read_csv(path, table).to_dict("records")
+    assert [row["first_name"] for piece in pieces for row in piece.to_pylist()] == names
+
+
+def test_pieces_of_a_file_that_is_not_the_table_s(tmp_path):
+    """Headings of another table and values of another type are errors, as they are where all is read at once."""
+    path = tmp_path / "contacts.csv"
+    path.write_text('"contact_id","first_name"\nx,"a"\n')
+    table = Table("contacts", "", "", (PEOPLE.columns[0], PEOPLE.columns[3]))
+    with pytest.raises(pa.ArrowInvalid):
+        list(iter_csv(path, table))
+    with pytest.raises(ValueError, match="columns of contacts"):
+        list(iter_csv(path, PEOPLE))

@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 
 from amoot_etl.errors import SettingsError
-from amoot_etl.loaders import excel
+from amoot_etl.loaders import excel, excel_pieces
 from amoot_etl.loaders.arrow import arrow_schema
 from amoot_etl.loaders.contract import RunFacts
 from amoot_etl.loaders.excel import ExcelTarget, write_excel
 from amoot_etl.loaders.excel_limits import CELL_UNITS, reduced
 from amoot_etl.loaders.excel_parts import sheet_name
+from amoot_etl.loaders.excel_pieces import iter_excel
 from amoot_etl.loaders.excel_reader import read_excel
 from amoot_etl.schema import TABLES, Column, Table
 
@@ -363,3 +364,58 @@ def test_the_extra_is_named_when_it_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(SettingsError, match=r"amoot-etl\[excel\]"):
         read_excel(path)
+
+
+def test_pieces_are_the_sheets(tmp_path, monkeypatch):
+    """Read piece by piece, over several sheets, a table is the same as read at once, rows of nothing among it."""
+    monkeypatch.setattr(excel_pieces, "_PIECE_BYTES", 2000)
+    monkeypatch.setattr(excel_pieces, "_BLOCK", 300)
+    monkeypatch.setattr(excel, "SHEET_ROWS", 150)
+    moment = dt.datetime(2025, 10, 21, 7, 32, 2, tzinfo=dt.UTC)
+    rows = [
+        {
+            "contact_id": number if number % 7 else None,
+            "active": bool(number % 2),
+            "first_name": f"<نام> & {number}" if number % 3 else None,
+            "birth_date": dt.date(1991, 8, 3) if number % 5 else None,
+            "updated_at": moment if number % 2 else None,
+        }
+        if number % 50 < 40
+        else {}
+        for number in range(400)
+    ]
+    schema = arrow_schema(TABLES["contacts"]).remove_metadata()
+    path = book(tmp_path, pa.Table.from_pylist(rows, schema=schema))
+    assert len(openpyxl.load_workbook(path).sheetnames) > 3
+    pieces = list(iter_excel(path, TABLES["contacts"]))
+    assert len(pieces) > 15
+    found = pa.concat_tables(pieces).to_pylist()
+    # The last rows have no value: a reader of the whole sheet cannot tell that they are there.
+    assert found == pa.Table.from_pylist(rows, schema=schema).to_pylist()
+    assert pa.concat_tables(iter_excel(path, TABLES["contact_groups"])).to_pylist() == [
+        {"contact_id": 1, "group_id": 7}
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda xml: xml.replace(b"<sheetData>", b"<sheetData >"),
+        lambda xml: xml.replace(b'<row r="1">', b'<row\tr="1">'),
+        lambda xml: xml.replace(b"</row></sheetData>", b"</row ></sheetData>"),
+        lambda xml: xml[: xml.index(b"<sheetData>")] + b"</worksheet>",
+    ],
+)
+def test_pieces_of_a_sheet_of_another_make(tmp_path, change):
+    """A sheet that is laid out in another way than ours, or whose headings are not the table's, is an error."""
+    path = book(tmp_path, contact())
+    other = tmp_path / "other.xlsx"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(other, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            target.writestr(name, change(content) if name.startswith("xl/worksheets/") else content)
+    with pytest.raises(ValueError, match="not laid out as ours"):
+        list(iter_excel(other, TABLES["contacts"]))
+    renamed = Table("contacts", "", "", (Column("another", "int64", "", ""),))
+    with pytest.raises(ValueError, match="other columns"):
+        list(iter_excel(path, renamed))
