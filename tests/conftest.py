@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from amoot_etl.demo import DEMO_TOKEN
 from amoot_etl.settings import Settings
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from amoot_etl.demo import Portal
+
+# How long an example takes says nothing of the code: a first one imports pandas, and machines are shared.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

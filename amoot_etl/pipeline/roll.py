@@ -53,16 +53,21 @@ class Admission(NamedTuple):
 class _Run:
     """Lines sorted by ID."""
 
-    __slots__ = ("ids", "lines")
+    __slots__ = ("first", "ids", "last", "lines")
 
     def __init__(self, ids: npt.NDArray[np.int64], lines: npt.NDArray[np.void]) -> None:
         self.ids = ids
         self.lines = lines
+        self.first, self.last = (int(ids[0]), int(ids[-1])) if len(ids) else (0, -1)
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Say whether IDs from `first` to `last` may be in it: most runs are told apart by this alone."""
+        return self.first <= last and first <= self.last
 
     def find(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Give the positions in rising `ids` that this run holds, and their places in it."""
-        low = int(np.searchsorted(ids, self.ids[0], "left"))
-        high = int(np.searchsorted(ids, self.ids[-1], "right"))
+        low = int(np.searchsorted(ids, self.first, "left"))
+        high = int(np.searchsorted(ids, self.last, "right"))
         within = ids[low:high]
         places = np.searchsorted(self.ids, within)
         found = np.flatnonzero(self.ids[places] == within)
@@ -70,8 +75,8 @@ class _Run:
 
     def yields_to(self, other: _Run) -> bool:
         """Say whether merging pays: they overlap, or are small, and this one is not much longer."""
-        apart = self.ids[-1] < other.ids[0] or other.ids[-1] < self.ids[0]
-        return len(self.ids) < (_SMALL if apart else 2 * len(other.ids))
+        overlapping = self.overlaps(other.first, other.last)
+        return len(self.ids) < (2 * len(other.ids) if overlapping else _SMALL)
 
     def merged(self, other: _Run) -> _Run:
         """Give both runs as one."""
@@ -131,7 +136,7 @@ class Roll:
         lines["active"] = entries.active[order]
         known = np.zeros(len(ids), bool)
         replaced: dict[int, list[npt.NDArray[np.int64]]] = {}
-        for run in self._runs:
+        for run in [run for run in self._runs if count and run.overlaps(ids[0], ids[-1])]:
             again, places = run.find(all_ids)
             first[everything[again]] &= run.lines["listing"][places] != entries.listings[everything[again]]
             found, places = run.find(ids)
