@@ -151,8 +151,7 @@ class Display:
 
     def _line(self, progress: Progress) -> None:
         if not self._told:
-            counted = f", {progress.expected:,} contacts by the portal's counts" if progress.expected else ""
-            click.echo(f"amoot-etl: began: {progress.listings:,} listings to read{counted}", err=True)
+            click.echo(f"amoot-etl: began: {_ahead(progress)}", err=True)
             self._told = time.monotonic()
         elif self._due(_LINE_EVERY):
             click.echo(f"amoot-etl: {progress.records:,} contacts read, {self._words(progress)}", err=True)
@@ -174,6 +173,15 @@ class Display:
                 return False
             self._told = time.monotonic()
             return True
+
+
+def _ahead(progress: Progress) -> str:
+    """Say what is to come."""
+    counted = f"{progress.expected:,} contacts" if progress.expected else ""
+    if not progress.listings:
+        return f"{counted or 'contacts'} to ask for one by one"
+    listings = f"{progress.listings:,} listings to read"
+    return f"{listings}, {counted} by the portal's counts" if counted else listings
 
 
 def _nothing(_progress: Progress) -> None:

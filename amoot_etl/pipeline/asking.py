@@ -89,6 +89,9 @@ class Asking:
         self._folder = folder
         self._today = today
         self._watch = watch
+        self._listings = 0
+        self._ahead = 0
+        learnt.watch = self._tell if watch else None
         self._latency = 0.0
 
     def ask_groups(self) -> None:
@@ -128,7 +131,7 @@ class Asking:
         """
         begun = time.monotonic()
         for start in range(0, len(ids), _AT_ONCE):
-            self._tell(0, 0, len(ids) - start)
+            self._begin(0, len(ids) - start)
             self._get(ids[start : start + _AT_ONCE])
             done = start + _AT_ONCE
             left = (time.monotonic() - begun) / done * (len(ids) - done)
@@ -142,7 +145,7 @@ class Asking:
         if not group_ids:
             return
         counts = {group.group_id: group.contacts_count or 0 for group in self.groups}
-        self._tell(len(group_ids), 0, sum(counts.get(group_id, 0) for group_id in group_ids))
+        self._begin(len(group_ids), sum(counts.get(group_id, 0) for group_id in group_ids))
         self.requests["ContactList"] += len(group_ids)
         try:
             listed = self._learnt.read_listings(group_ids)
@@ -155,7 +158,6 @@ class Asking:
         self._knowledge.learn(self._learnt.ids, self._learnt.active)
         for group_id, one in listed.items():
             self._knowledge.learn_listing(group_id, one)
-        self._tell(len(group_ids), len(group_ids), 0)
 
     # Inside
 
@@ -172,8 +174,13 @@ class Asking:
         self._knowledge.learn(self._learnt.ids, self._learnt.active)
         self._knowledge.remove(ids_of(fetched.gone))
 
-    def _tell(self, listings: int, landed: int, more: int) -> None:
-        """Say how far it has come, and how many more records are on their way."""
+    def _begin(self, listings: int, records: int) -> None:
+        """Say what is asked for next."""
+        self._listings, self._ahead = listings, self._learnt.received + records
+        self._tell(0)
+
+    def _tell(self, records: int) -> None:
+        """Say how far it has come, with so many records of what is being read."""
         if self._watch:
-            received = self._learnt.received
-            self._watch(Progress(listings, landed, received, 0, received + more or None))
+            received = self._learnt.received + records
+            self._watch(Progress(self._listings, 0, received, 0, max(self._ahead, received) or None))

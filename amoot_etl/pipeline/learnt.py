@@ -24,7 +24,7 @@ from amoot_etl.pipeline.sink import SpoolSink
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -70,6 +70,8 @@ class Learnt:
         """Records, unreadable ones among them."""
         self.loose_unreadable: list[str] = []
         """Records without a usable ID that were answered to a question for one contact."""
+        self.watch: Callable[[int], None] | None = None
+        """Told of the records of the round that is being read."""
         self._client = client
         self._folder = folder
         self._wants_raw = raw
@@ -148,7 +150,7 @@ class Learnt:
             place = self._place()
             entry = _Entry(place, raw=self._wants_raw)
             sink = SpoolSink(entry, place, raw=self._wants_raw)
-            build = Build(listings, titles, sink, today=self._today, shape=self._shape)
+            build = Build(listings, titles, sink, today=self._today, shape=self._shape, watch=self.watch)
             try:
                 build.read()
                 if raws:

@@ -23,7 +23,7 @@ from amoot_etl.schema import SCHEMA_VERSION, TRANSFORMS_VERSION
 from amoot_etl.shape import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from amoot_etl.loaders.contract import Written
@@ -201,13 +201,15 @@ class Run:
     def options(self, formats: Sequence[str], previous: Generation | None) -> dict[str, dict[str, str]]:
         """Give each format's options: as they were asked for, else as the current set has them, else the default."""
         held = previous.manifest.get("shape", {}).get("options", {}) if previous else {}
-        return {
-            name: {
-                key: asked or held.get(name, {}).get(key) or _DEFAULTS[key]
-                for key, asked in self._options[name].items()
-            }
-            for name in formats
-        }
+        return {name: _options(self._options[name], held.get(name, {})) for name in formats}
+
+    def wants_other_formats(self, wish: Wish, previous: Generation) -> bool:
+        """Say whether the formats beside Parquet, or how they look, are not to be as the current set has them."""
+        formats = formats_of(wish.formats, previous)
+        held = previous.manifest.get("shape", {}).get("options", {})
+        as_held = {name: _options(dict.fromkeys(self._options[name]), held.get(name, {})) for name in formats}
+        new = set(formats) - set(previous.formats())
+        return bool(new) or self.options(formats, previous) != as_held
 
     def _manifest(self, collected: Collected, previous: Generation | None, draft: Draft) -> dict[str, Any]:
         new = once(contact_ids(draft.folder / "contacts.parquet"))
@@ -329,3 +331,7 @@ def formats_of(wanted: Sequence[str], previous: Generation | None) -> list[str]:
     """Give the formats beside Parquet: those asked for, and those that the current set holds."""
     held = [entry["format"] for entry in previous.files] if previous else []
     return [name for name in dict.fromkeys([*wanted, *held]) if name != "parquet"]
+
+
+def _options(asked: Mapping[str, str | None], held: Mapping[str, str]) -> dict[str, str]:
+    return {key: wish or held.get(key) or _DEFAULTS[key] for key, wish in asked.items()}

@@ -6,6 +6,7 @@ of the old set and the received records that belong into it are in memory.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -250,11 +251,14 @@ def _numbers(mobile: pa.ChunkedArray) -> npt.NDArray[np.int64]:
 
 
 def _batches(path: Path) -> Iterator[pa.Table]:
-    """Give a table's rows, the columns that the file has encoded still encoded."""
+    """Give a table's rows, the columns that the file has encoded still encoded; one batch is read ahead."""
     with pq.ParquetFile(path) as file:
         encoded = _encoded(file)
-    with pq.ParquetFile(path, read_dictionary=encoded) as file:
-        for batch in file.iter_batches(_ROWS):
+    with pq.ParquetFile(path, read_dictionary=encoded) as file, ThreadPoolExecutor(1) as pool:
+        batches = file.iter_batches(_ROWS)
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
             yield pa.Table.from_batches([batch]).replace_schema_metadata()
 
 

@@ -226,7 +226,7 @@ class _Work:
             today=run.today,
             watch=self._watch,
         )
-        changed = asking.run() or bool(set(self._wish.formats) - {"parquet", *previous.formats()})
+        changed = asking.run() or run.wants_other_formats(self._wish, previous)
         requests = dict(asking.requests)
         if not changed:
             return _Done("unchanged", previous.manifest, warnings_of(asking), "", requests)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import gzip
 import json
 from collections import Counter
 
@@ -153,6 +154,32 @@ def test_a_changed_stamp_that_cannot_be_read_is_seen_once(world):
     assert world.calls == {**ONCE, "ContactGet": 4}
     world.check()
     assert world.sync().outcome == "unchanged"
+
+
+def test_other_formats_or_other_looks_make_a_new_set(world, settings_for):
+    """Of the same contacts, without a question more; asking for what there is already changes nothing."""
+    assert world.sync(formats=["csv"]).outcome == "synced"
+    assert world.calls == ONCE
+    for changed in ({"labels": "fa"}, {"csv_profile": "excel"}, {"csv_compression": "gzip"}):
+        world.settings = settings_for(world.portal, **changed)
+        assert world.sync().outcome == "synced"
+        assert world.calls == ONCE
+        assert world.sync(formats=["csv"]).outcome == "unchanged"
+    world.settings = settings_for(world.portal)
+    assert world.sync().outcome == "unchanged"
+    assert "شهر" in gzip.decompress((world.settings.out / "contacts.csv.gz").read_bytes()).decode("utf-8-sig")
+    world.check()
+
+
+def test_progress_is_told(world):
+    """Of questions and of listings, as of an export."""
+    world.book.edit(world.contacts[0], CityName="قم")
+    world.book.relabel(world.contacts[9], [2], stamp=False)
+    told = []
+    world.sync(watch=told.append)
+    assert [step.listings for step in told if step.records == 0][:1] == [1]
+    assert (told[-1].records, told[-1].expected) == (6, 6)
+    world.sync(watch=told.clear)
 
 
 # Memberships.
