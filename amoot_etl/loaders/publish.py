@@ -216,6 +216,7 @@ class Output:
         self.require_lock()
         folder = self.home / "landing" / run_id
         with telling(folder):
+            make_folder(folder.parent, 0o700)
             return make_folder(folder, 0o700)
 
     def landings(self) -> list[tuple[str, Path]]:

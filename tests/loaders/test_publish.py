@@ -134,7 +134,8 @@ def test_modes_are_as_promised_whatever_the_umask(tmp_path, mode, file, folder):
         publish(output, book_number(1))
         generation = publish(output, book_number(2), feed=True)
         with output.lock():
-            assert mode_of(output.landing("x")) == 0o700
+            landing = output.landing("x")
+            assert mode_of(landing) == mode_of(landing.parent) == 0o700
         assert mode_of(output.log_folder()) == 0o700
     finally:
         os.umask(before)
