@@ -23,6 +23,7 @@ from amoot_etl.extractors import careful
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["LITERALS", "BodyReader", "Raw", "usable_ids"]
 
 LITERALS: Final = "_literals"
-"""A column of raw frames, there only when needed: the fields, joined by commas, whose text is JSON and not text.
+"""A column of raw frames, there only when needed: the fields whose text is JSON and not text, as a JSON array.
 
 Without it `[1, 2]` the list and `"[1, 2]"` the address would look the same.
 """
@@ -122,7 +123,7 @@ class BodyReader:
         self._remember(table.column_names[len(self._known) :])
         # A number for a documented field is its text; only what is nested (or unknown) needs to be told apart.
         literals = [
-            ",".join(name for name, nested in record.literals.items() if nested or name not in known) or None
+            _marks([name for name, nested in record.literals.items() if nested or name not in known])
             for record in good
         ]
         if any(literals):
@@ -159,9 +160,14 @@ class BodyReader:
         types = dict.fromkeys(self._known, "VARCHAR") | dict.fromkeys(unknown, "JSON")
         relation = connection.sql(
             "SELECT * FROM read_json($path, format='array', columns=$types, maximum_object_size=$longest)",
-            params={"path": str(segment.path), "types": types, "longest": _LONGEST_RECORD},
+            params={"path": _as_itself(segment.path), "types": types, "longest": _LONGEST_RECORD},
         )
         return relation.to_arrow_table()
+
+
+def _as_itself(path: Path) -> str:
+    """Give a path as DuckDB takes it, who would read a bracket or a star as a pattern of several files."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
 def usable_ids(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int64] | None:
@@ -264,9 +270,12 @@ def _with_unknown(table: pa.Table, unknown: tuple[str, ...]) -> pa.Table:
                 text.append(None if value is None else json.loads(value))
         table = table.set_column(index, name, _strings(text))
     if any(literals):
-        joined = [",".join(names) or None for names in literals]
-        table = table.append_column(LITERALS, _strings(joined))
+        table = table.append_column(LITERALS, _strings([_marks(names) for names in literals]))
     return table
+
+
+def _marks(names: list[str]) -> str | None:
+    return json.dumps(names, ensure_ascii=False) if names else None
 
 
 def _sayable(record: careful.Record, known: set[str]) -> careful.Record:

@@ -206,7 +206,7 @@ class _Chain:
             return {}
         literals: dict[str, set[int]] = {}
         for row in np.flatnonzero(pc.is_valid(marks).to_numpy(zero_copy_only=False)).tolist():
-            for field in marks[row].as_py().split(","):
+            for field in json.loads(marks[row].as_py()):
                 literals.setdefault(field, set()).add(row)
         for field, column in _COLUMN_OF.items():
             if field in literals:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from amoot_etl.errors import AmootError
 from amoot_etl.extractors.body import LITERALS
 from amoot_etl.extractors.contacts import contact_reader
-from amoot_etl.extractors.landing import Landing
+from amoot_etl.extractors.landing import Landing, Segment
 from amoot_etl.schema import CONTACT_FIELDS
 
 EXAMPLES = int(os.environ.get("AMOOT_TEST_BODIES", "20"))
@@ -63,8 +63,7 @@ nested = st.recursive(
     ),
     max_leaves=6,
 )
-# The names of what is nested are told joined by commas.
-names = texts.filter(lambda name: name and "," not in name)
+names = texts.filter(bool)
 fields = st.one_of(st.sampled_from(CONTACT_FIELDS[1:]), st.sampled_from(["Tags", "Note", "ID2", "id"]), names)
 ids = st.one_of(
     st.integers(1, 50),
@@ -120,7 +119,7 @@ def read(segments, *, carefully: bool) -> tuple[list[dict], list[str]]:
     rows, unreadable = [], []
     for raw in reader.read_carefully(segments) if carefully else reader.read_all(segments):
         for row in raw.table.to_pylist():
-            literals = (row.pop(LITERALS, None) or "").split(",")
+            literals = json.loads(row.pop(LITERALS, None) or "[]")
             rows.append(
                 {
                     # What a literal's text means is what counts, not how its numbers were spelt.
@@ -256,3 +255,14 @@ def test_deep_nesting_before_and_after_the_list(tmp_path):
         except AmootError:
             continue
         assert [row["ID"] for row in rows] == ["1"]
+
+
+def test_a_path_is_no_pattern(tmp_path):
+    """A folder with brackets and stars in its name is read for itself, and not the one that they could mean."""
+    for name, contact_id in (("out [1]*?", 7), ("out 1zz", 8)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "00000.json").write_text(f'[{{"ID":{contact_id},"FName":"x"}}]')
+    [segment] = [Segment(tmp_path / "out [1]*?" / "00000.json", cut=True, last=True)]
+    raw = contact_reader()._read_fast(segment)
+    assert raw is not None
+    assert raw.table.column("ID").to_pylist() == ["7"]

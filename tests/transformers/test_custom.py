@@ -318,7 +318,7 @@ def test_the_chain_gives_only_wanted_columns_and_their_issues():
 
 def test_a_nested_value_in_a_mapped_field_is_told_once():
     """An object where text belongs is a type_mismatch under the mapped name, and nothing else."""
-    raw = pd.DataFrame({"ID": ["1"], "CustomText1": ['{"a":1}'], "_literals": ["CustomText1"]})
+    raw = pd.DataFrame({"ID": ["1"], "CustomText1": ['{"a":1}'], "_literals": ['["CustomText1"]']})
     clean = clean_contacts(raw, today=TODAY, shape=mapped())
     assert clean.issues[["column", "rule"]].to_numpy().tolist() == [["national_id", "type_mismatch"]]
 
