@@ -574,6 +574,18 @@ def test_a_world_that_moves_while_it_is_listed_is_healed_by_the_next_sync(world)
     world.check()
 
 
+def test_a_listed_group_that_changes_afterwards_is_listed_again(world):
+    """Counts that are asked for again may tell of a group that agreed before: it is no lasting difference."""
+    world.book.relabel(world.contacts[0], [2], stamp=False)
+    world.book.relabel(world.contacts[1], [], [1], stamp=False)
+    world.book.edit(world.contacts[9], CityName="قم")
+    move = Fault.meanwhile(lambda: world.book.relabel(world.contacts[4], [1], [2], stamp=False))
+    world.portal.plan(move, "ContactGet", times=1)
+    result = world.sync()
+    world.check()
+    assert all(line.get("reconciled", True) for line in result.manifest["reconciliation"]["groups"])
+
+
 def test_an_unreadable_record_is_told_until_its_listing_is_read_again(world, settings_for, tmp_path):
     """Rules about listings stand as long as the listing they are about."""
     world.settings = settings_for(world.portal, out=tmp_path / "odd")
