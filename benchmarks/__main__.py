@@ -67,7 +67,7 @@ def main() -> None:
     )
     parser.add_argument("--only", action="append", choices=_ALL, help="only this part (repeat)")
     parser.add_argument(
-        "--write", action="store_true", help="keep the figures in results.json, README.md, growth.svg"
+        "--write", action="store_true", help="keep the figures in results.json, the READMEs, growth.svg"
     )
     parser.add_argument("--runs", type=int, default=99, help="runs of each side, at most")
     options = parser.parse_args()
@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def write(results: dict[str, Any]) -> None:
-    """Put the figures into the README, and draw the growth."""
+    """Put the figures into the pages that show them, and draw the growth."""
     told = [line for name in (*PARTS, "kernels") for line in results["parts"].get(name, [])]
     where = [line["cells"] for line in results["parts"].get("profile", [])]
     between_marks(
@@ -110,6 +110,9 @@ def write(results: dict[str, Any]) -> None:
             ),
         },
     )
+    whole = [line["cells"] for name in PARTS for line in results["parts"].get(name, [])]
+    for page in ("README.md", "README.fa.md"):
+        between_marks(_HERE.parent / page, {"speed": markdown(whole)})
     if results["parts"].get("growth"):
         plot = [str(sides.tools()), str(_HERE / "plot.py"), str(_RESULTS), str(_HERE / "growth.svg")]
         subprocess.run(plot, check=True)
