@@ -35,6 +35,10 @@ def summarise(result: ExportResult) -> None:
     if "carried" in counts:
         taken_over = f"{counts['carried']:,} contacts as they were"
         lines.insert(2, ("taken over", taken_over))
+    landed = [line["at"] for line in manifest["reconciliation"]["groups"] if "landed_by" in line]
+    if landed:
+        from_before = f"{len(landed)} listings of a run that died, the oldest of {min(landed)}"
+        lines.insert(2, ("taken over", from_before))
     for name, text in lines:
         click.echo(f"{name:<28} {text}")
     if result.published:

@@ -239,12 +239,12 @@ class Fetch:
                 segments = self._client.download(
                     "ContactList", listing.landing, ContactGroupID=listing.group_id
                 )
+                if self._on_landed:
+                    self._on_landed(listing.group_id, listing.folder, segments)
             except BaseException as error:  # noqa: BLE001 - told to the reader, who raises it
                 listing.fail(error)
                 self._stop(error)
                 return
-            if self._on_landed:
-                self._on_landed(listing.group_id, listing.folder, segments)
             listing.succeed(segments)
 
     def _stop(self, error: BaseException) -> None:

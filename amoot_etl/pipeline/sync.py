@@ -132,6 +132,8 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
         stack.enter_context(run_log(output.log_folder(), work.run_id, "sync", secrets=(settings.token,)))
         try:
             done = work.run(full=full, full_every=full_every)
+            # What an export that died had landed is of no use any more, whether or not anything had changed.
+            output.sweep_landings(dt.timedelta(0))
         except AmootError as error:
             with contextlib.suppress(OutputError):
                 told = {"at": _at(now()), "outcome": "failed", "error": type(error).__name__}

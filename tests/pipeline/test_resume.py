@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sync_world import read_tables, short_calendar  # noqa: F401 - a fixture
 
+from amoot_etl.cli._summary import summarise
 from amoot_etl.demo import AddressBook, Fault, Portal
 from amoot_etl.errors import PortalUnavailable, RefusedError, UnexpectedAnswer
 from amoot_etl.extractors.groups import Group
@@ -268,6 +269,27 @@ def test_a_sync_that_has_to_export_goes_on_too(world, tmp_path):
     world.die()
     assert world.asked(lambda: sync(world.settings(), today=TODAY)) == [*world.groups[DIED_AFTER:], -1]
     world.assert_as_fresh(tmp_path / "fresh")
+
+
+def test_a_sync_that_needs_nothing_of_it_clears_up(world):
+    """A sync that finds nothing changed is a success too: what an export had landed before it died goes."""
+    world.export()
+    world.die()
+    assert list(world.landing.iterdir())
+    assert sync(world.settings(), today=TODAY).outcome == "unchanged"
+    assert list(world.landing.iterdir()) == []
+
+
+def test_the_summary_tells_what_was_taken_over(world, capsys):
+    """Whoever reads the summary sees that a part of the set is older than the run, and how old."""
+    world.die()
+    result = world.export()
+    summarise(result)
+    oldest = min(line["at"] for line in result.manifest["reconciliation"]["groups"])
+    assert (
+        f"taken over                   4 listings of a run that died, the oldest of {oldest}"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_rehearsal_leaves_nothing(world):

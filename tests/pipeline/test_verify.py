@@ -45,7 +45,9 @@ def rewrite(output, name, change, *, honest=False):
     if path.suffix == ".parquet":
         with pq.ParquetFile(path) as file:
             rows = file.read()
-        pq.write_table(change(rows).replace_schema_metadata(rows.schema.metadata), path)
+        changed = change(rows)
+        about = changed.schema.metadata or rows.schema.metadata
+        pq.write_table(changed.replace_schema_metadata(about), path)
         count = pq.read_metadata(path).num_rows
     else:
         path.write_bytes(change(path.read_bytes()))
@@ -286,6 +288,85 @@ def test_a_manifest_s_own_counts_are_checked(tmp_path):
     """Counts of the manifest that the tables do not bear out are a problem."""
     publish(Output(tmp_path), book_number(1), counts={"kept": 7})
     assert verify(tmp_path).problems == ["manifest.json: counts 7 contacts, contacts has 21 rows"]
+
+
+WRONG_MANIFESTS = {
+    "another run": (
+        lambda manifest: manifest.update(run_id="20200101T000000Z-0001"),
+        "manifest.json: of run 20200101T000000Z-0001, in the folder of ",
+    ),
+    "a table less": (
+        lambda manifest: manifest.update(files=[x for x in manifest["files"] if x["table"] != "calendar"]),
+        "calendar: the manifest names no Parquet file of it",
+    ),
+    "other columns": (
+        lambda manifest: manifest.update(shape={"columns": {"contact_id": "int64"}}),
+        "contacts: its columns are not those that the manifest names",
+    ),
+    "another schema version": (
+        lambda manifest: manifest.update(schema_version=2),
+        "contacts: schema version 1, the manifest says 2",
+    ),
+    "another format": (
+        lambda manifest: manifest["files"].append({**manifest["files"][0], "format": "orc"}),
+        "calendar.csv: this version cannot read orc",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_MANIFESTS)
+def test_a_manifest_that_is_of_something_else_is_named(output, case):
+    """A manifest that does not belong to the set that it lies in is a problem."""
+    change, expected = WRONG_MANIFESTS[case]
+    path = output.current().path / "manifest.json"
+    about = json.loads(path.read_text())
+    about["files"].sort(key=lambda entry: entry["path"])
+    change(about)
+    path.write_text(json.dumps(about))
+    problems = verify(output.folder).problems
+    assert any(problem.startswith(expected) for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "expected"),
+    [
+        (
+            "calendar.parquet",
+            lambda rows: rows.replace_schema_metadata({**rows.schema.metadata, b"table": b"issues"}),
+            "calendar: the file says that it is issues",
+        ),
+        (
+            "groups.parquet",
+            lambda rows: rows.drop_columns(["group_id"]),
+            "groups: column group_id is missing",
+        ),
+        (
+            "issues.parquet",
+            lambda rows: rows.rename_columns([f"{name}_" for name in rows.column_names]),
+            "issues.csv: issues cannot be read back",
+        ),
+    ],
+)
+def test_a_file_that_is_another_table_is_named(output, name, change, expected):
+    """A Parquet file that says that it is another table, lacks a key, or has other columns is a problem."""
+    rewrite(output, name, change, honest=True)
+    problems = verify(output.folder).problems
+    assert any(problem.startswith(expected) for problem in problems), problems
+
+
+def test_a_file_of_other_rows_is_named(output):
+    """The cheap look sees a footer that counts other rows than the manifest, and a workbook that is none."""
+    rewrite(output, "contacts.xlsx", lambda content: b"x" * len(content), honest=True)
+    generation = output.current()
+    for entry in generation.files:
+        if entry["path"] == "contact_groups.parquet":
+            entry["rows"] += 1
+    (generation.path / "manifest.json").write_text(json.dumps(generation.manifest))
+    rows = generation.entry("contact_groups")["rows"]
+    assert verify(output.folder, content="cheap").problems == [
+        f"contact_groups.parquet: {rows - 1} rows, the manifest says {rows}",
+        "contacts.xlsx: not a workbook",
+    ]
 
 
 def test_an_earlier_generation_can_be_checked(output):
