@@ -35,6 +35,11 @@ MEMBERS = {1: ids(0, 10_000), 2: ids(10_000, 90_000), 3: ids(100_000, 400_000), 
 
 CASES = [
     # what changed, pace, groups to list anyway -> groups listed, asked one by one, exported
+    ("forty of the small group, near", ids(0, 40), NEAR, [], (), 40, False),
+    ("a hundred of the small group, near", ids(0, 100), NEAR, [], (1,), 0, False),
+    ("a thousand of the small group, far away", ids(0, 1_000), FAR, [], (1,), 0, False),
+    ("a thousand of those in no group, far away", ids(500_000, 1_000), FAR, [], (), 1_000, False),
+    ("one in three hundred everywhere, far away", ids(0, BOOK)[::300], FAR, [], (), 3_334, False),
     ("nothing but a group that grew", ids(0, 0), FAR, [2], (2,), 0, False),
     ("one contact, far away", ids(5, 1), FAR, [], (), 1, False),
     ("a few are never weighed", ids(0, FREE), FAR, [], (), FREE, False),
