@@ -106,22 +106,22 @@ def test_an_fsync_that_fails_stops_the_publish(tmp_path, monkeypatch):
 
 
 def test_every_file_and_folder_is_synced_before_the_swap(tmp_path, monkeypatch):
-    """By the swap the disk has confirmed every file of the set, its folder and the folder of generations."""
-    synced = set()
+    """Every file and folder of the set is on disk by the swap, the swap itself before anything is removed."""
+    events = []
     real = os.fsync
 
     def note(handle):
-        synced.add(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        events.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
         real(handle)
 
-    at_swap = []
-    output = Output(tmp_path, step=lambda step: at_swap.append(set(synced)) if step == "swap" else None)
+    output = Output(tmp_path, step=events.append)
     monkeypatch.setattr(atomic.os, "fsync", note)
     generation = publish(output, book_number(1), ("parquet", "csv"))
     wanted = {str(generation.path / name) for name in generation.names if name != "manifest.json"}
     wanted |= {str(generation.path), str(generation.path.parent), str(generation.path / ".manifest.json.new")}
-    assert wanted <= at_swap[0]
-    assert {str(output.home), str(tmp_path)} <= synced
+    swap, prune = events.index("swap"), events.index("prune")
+    assert wanted <= set(events[:swap])
+    assert {str(output.home), str(tmp_path)} <= set(events[swap:prune])
 
 
 def test_a_path_held_open_stops_no_other(tmp_path, monkeypatch):

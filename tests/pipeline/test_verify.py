@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -17,7 +18,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from publishing_world import Book, book_number, manifest, publish
 
 from amoot_etl.errors import SettingsError, VerificationError
+from amoot_etl.loaders import csv
 from amoot_etl.loaders.atomic import sha256_of
+from amoot_etl.loaders.contract import as_table
+from amoot_etl.loaders.csv import CSV
 from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.verify import verify, verify_generation
 
@@ -352,6 +356,13 @@ def test_a_file_that_is_another_table_is_named(output, name, change, expected):
     rewrite(output, name, change, honest=True)
     problems = verify(output.folder).problems
     assert any(problem.startswith(expected) for problem in problems), problems
+
+
+def test_a_format_that_lacks_a_column_is_named(output, monkeypatch):
+    """A loader that made a column less of what Parquet holds than it wrote does not pass."""
+    broken = dataclasses.replace(CSV, reduced=lambda chunk, **_: (as_table(chunk).remove_column(0), {}))
+    monkeypatch.setattr(csv, "CSV", broken)
+    assert "groups.csv: groups cannot be read back (ValueError)" in verify(output.folder).problems
 
 
 def test_a_file_of_other_rows_is_named(output):
