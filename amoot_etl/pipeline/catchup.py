@@ -110,7 +110,7 @@ class CatchUp:
         told = what_changed(self.held, self._updates)
         changed = union(told.restamped, self.held.aged)
         wanted = union(changed, told.absent)
-        must = [group.group_id for group in self.groups if self._has_gained(group)]
+        must = [group.group_id for group in self.groups if self.knowledge.has_gained(group)]
         asked = worth_asking(self.held, told.news)
         differs = len(wanted) or len(asked) or must or not self._as_held()
         if differs:
@@ -162,17 +162,6 @@ class CatchUp:
         learnt = len(self.learnt.ids) or len(known.gone) or len(self.learnt.loose_unreadable)
         return bool(learnt) or moved or told != before or not self._as_held()
 
-    def _has_gained(self, group: Group) -> bool:
-        """Say whether a group has contacts that we do not know to be in it, whoever may be gone."""
-        before = self.held.groups.get(group.group_id)
-        if before is None:
-            return bool(group.contacts_count or group.contacts_active_count)
-        if self.held.listings.get(group.group_id, {}).get("moved"):
-            return True
-        if group.contacts_count is None or before.contacts_count is None:
-            return not self.knowledge.agrees(group)
-        return group.contacts_count > before.contacts_count
-
     def _as_held(self) -> bool:
         """Say whether the groups, their titles and their counts are as the current set has them."""
         held = {group_id: group.title for group_id, group in self.held.groups.items()}
@@ -199,10 +188,21 @@ class CatchUp:
         # New contacts that no group has gained are in no group: many of them come cheaper in one listing.
         if len(new) > FREE and seconds(1, size, pace) < seconds(len(new), len(new) * RECORD_BYTES, pace):
             self._ask.list([self.no_label])
-        rest = without(union(wanted, new), self.learnt.ids)
+        rest = self._not_settled(union(wanted, new))
+        if len(rest) > most_gets(len(self.held.ids)) and self.no_label not in self.knowledge.listed:
+            self._ask.list([self.no_label])
+            rest = self._not_settled(rest)
         if len(rest) > most_gets(len(self.held.ids)):
             raise InFull(f"{len(rest)} contacts would have to be asked for one by one")
         self._ask.get(rest, at_most=self._export_seconds)
+
+    def _not_settled(self, wanted: Ids) -> Ids:
+        """Leave out contacts of which there is a record, and those that complete listings show to be nowhere."""
+        rest = without(wanted, self.learnt.ids)
+        if self.no_label not in self.knowledge.listed:
+            return rest
+        unmentioned = without(rest, self._updates.ids)
+        return without(rest, unmentioned[~self.knowledge.labelled(unmentioned)])
 
     def _step(self) -> bool:
         """Do what is next; say whether there may be more to do."""

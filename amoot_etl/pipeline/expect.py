@@ -125,6 +125,17 @@ class Knowledge:
             and group.contacts_active_count == before.contacts_active_count + active - before.active_exported
         )
 
+    def has_gained(self, group: Group) -> bool:
+        """Say whether a group has contacts that we do not know to be in it, whoever may be gone."""
+        before = self.held.groups.get(group.group_id)
+        if before is None:
+            return bool(group.contacts_count or group.contacts_active_count)
+        if self.held.listings.get(group.group_id, {}).get("moved"):
+            return True
+        if group.contacts_count is None or before.contacts_count is None:
+            return not self.agrees(group)
+        return group.contacts_count > before.contacts_count
+
     def reconciled(self, group: Group) -> bool:
         """Say whether the portal's count of a group's contacts is ours, as an export would say it."""
         ours = len(self.members.get(group.group_id, NOBODY))

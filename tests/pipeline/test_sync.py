@@ -406,6 +406,24 @@ def test_a_partial_list_removes_nobody(world, updates):
     assert "does not mention 12 of the contacts" in result.warnings[0]
 
 
+@pytest.mark.parametrize("missing", ["ContactID_Invalid", "Failed"])
+def test_very_many_missing_contacts_are_listed_once(settings_for, missing):
+    """Their groups and those in none lack them: that proves it, and costs no more than an export."""
+    with Portal(small_book(contacts=300, missing=missing)) as portal:
+        world = World(portal, settings_for(portal))
+        export(world.settings, today=TODAY)
+        for contact in world.contacts[:60] + world.contacts[120:140] + world.contacts[220:240]:
+            world.book.delete(contact)
+        assert world.sync().outcome == "synced"
+        assert world.calls == {**ONCE, "ContactList": 3}
+        assert len(world.check().contacts) == 200
+        for contact in world.contacts[:80]:
+            world.book.edit(contact, CityName="قم")
+        world.sync()
+        assert world.calls["ContactList"] <= 4
+        world.check()
+
+
 def test_a_contact_marked_deleted_stays(world):
     """Listings show it, so it is there, marked."""
     world.book.mark_deleted(world.contacts[2])
