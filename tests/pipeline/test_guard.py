@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from publishing_world import Book, book_number, publish
+from sync_world import short_calendar, small_book  # noqa: F401 - a fixture
 
+from amoot_etl.demo import AddressBook, Portal
 from amoot_etl.errors import RefusedError
 from amoot_etl.loaders.publish import Output
+from amoot_etl.pipeline.export import export
 from amoot_etl.pipeline.guard import Candidate, guard, objections, share_of_ids
+from amoot_etl.settings import Settings
 
 URL = "https://portal.example/rest"
 
@@ -137,3 +141,47 @@ def test_a_real_manifest_is_understood(tmp_path):
     generation = publish(Output(tmp_path), book_number(1))
     with pytest.raises(RefusedError, match="0 contacts where the current one has 21"):
         guard(generation.manifest, new(0))
+
+
+def other_people() -> AddressBook:
+    """Give a book whose contacts have other IDs."""
+    book = small_book()
+    for contact in list(book):
+        book.delete(contact)
+        book.add(FName="دیگر")
+    return book
+
+
+def fewer_people() -> AddressBook:
+    """Give a book that lost a quarter of its contacts."""
+    book = small_book()
+    for contact in list(book)[:3]:
+        book.delete(contact)
+    return book
+
+
+@pytest.mark.usefixtures("short_calendar")
+@pytest.mark.parametrize(
+    ("second", "account", "scope", "accepted", "reason"),
+    [
+        (small_book, "school", (), {"accept_shrink": True}, "of account school, the current one of shop"),
+        (other_people, "shop", (), {"accept_shrink": True}, "only 0% of its ids are known"),
+        (fewer_people, "shop", (), {"max_shrink": 0.25}, "9 contacts where the current one has 12"),
+        (small_book, "shop", (1,), {"accept_shrink": True}, "the current one the whole account"),
+    ],
+    ids=["another account", "other ids", "fewer", "a group"],
+)
+def test_a_real_run_tells_the_guard_what_it_is(tmp_path, second, account, scope, accepted, reason):
+    """Each of the guard's facts reaches it from an export: what must be refused is, and the old set stays."""
+
+    def run(book, account, **more):
+        with Portal(book, token="t") as portal:
+            settings = Settings(base_url=portal.url, token="t", out=tmp_path, account=account)
+            return export(settings, **more)
+
+    first = run(small_book(), "shop")
+    groups = [list(small_book().groups())[at - 1] for at in scope]
+    with pytest.raises(RefusedError, match=reason):
+        run(second(), account, groups=groups)
+    assert Output(tmp_path).current().run_id == first.run_id
+    assert run(second(), account, groups=groups, **accepted).published
