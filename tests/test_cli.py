@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from amoot_etl import Settings, export
 from amoot_etl.cli import _COMMANDS, amoot_etl
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
 from amoot_etl.errors import SettingsError
@@ -165,6 +167,22 @@ def test_results_go_to_stdout_and_the_rest_to_stderr(tmp_path):
     done = subprocess.run(_command("exprot"), cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "did you mean export?" in done.stderr
+
+
+def test_a_sync_tells_what_it_asks_for_and_a_warning_once(tmp_path):
+    """On stderr, in a process of its own, where nobody but the command has set up logging."""
+    book = AddressBook.invent(contacts=60)
+    with Portal(book) as portal:
+        settings = Settings(base_url=portal.url, token=DEMO_TOKEN, out=tmp_path / "output")
+        export(settings)
+        book.updates, book.now = "recent", book.now + timedelta(days=90)
+        book.edit(min(book), CityName="یزد")
+        command = [sys.executable, "-m", "amoot_etl", "sync", "--out", str(tmp_path / "output")]
+        environment = {**os.environ, "AMOOT_BASE_URL": portal.url, "AMOOT_TOKEN": DEMO_TOKEN}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    first, second = done.stderr.splitlines()
+    assert first == "amoot-etl: began: 1 contacts to ask for one by one"
+    assert second.startswith("amoot-etl: warning: the portal's list of changes does not mention 59")
 
 
 def test_small_commands_tell_their_retries(run, portal, monkeypatch):

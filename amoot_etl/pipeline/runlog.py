@@ -78,9 +78,14 @@ class _Redacted(JsonLines):
 class _Forward(logging.Handler):
     """Hands on to the handlers above what they would have been given without us."""
 
+    has_company = False
+    """Whether others listen here."""
+
     def emit(self, record: logging.LogRecord) -> None:
-        if _ROOT.parent:
-            _ROOT.parent.handle(record)
+        above = _ROOT.parent
+        # Where nobody listens above, Python speaks itself: only if nobody does here either, the log apart.
+        if above and (above.hasHandlers() or not self.has_company):
+            above.handle(record)
 
 
 @contextlib.contextmanager
@@ -168,6 +173,7 @@ def _switched_on(file: logging.Handler) -> Iterator[None]:
     with _switching:
         before, propagates = _ROOT.level, _ROOT.propagate
         forward = _Forward(_ROOT.getEffectiveLevel())
+        forward.has_company = bool(_ROOT.handlers)
         file.setLevel(logging.INFO)
         _ROOT.addHandler(file)
         if propagates:
