@@ -171,7 +171,7 @@ def fewer_people() -> AddressBook:
     ],
     ids=["another account", "other ids", "fewer", "a group"],
 )
-def test_a_real_run_tells_the_guard_what_it_is(tmp_path, second, account, scope, accepted, reason):
+def test_a_real_run_tells_the_guard_what_it_is(tmp_path, second, account, scope, accepted, reason):  # noqa: PLR0917
     """Each of the guard's facts reaches it from an export: what must be refused is, and the old set stays."""
 
     def run(book, account, **more):

@@ -16,14 +16,19 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from publishing_world import Book, book_number, manifest, publish
+from sync_world import short_calendar, small_book  # noqa: F401 - a fixture
 
+from amoot_etl.demo import Portal
 from amoot_etl.errors import SettingsError, VerificationError
 from amoot_etl.loaders import csv
 from amoot_etl.loaders.atomic import sha256_of
 from amoot_etl.loaders.contract import as_table
 from amoot_etl.loaders.csv import CSV
 from amoot_etl.loaders.publish import Output
+from amoot_etl.pipeline.export import export
+from amoot_etl.pipeline.run import Keeping
 from amoot_etl.pipeline.verify import verify, verify_generation
+from amoot_etl.settings import Settings
 
 ALL = ("parquet", "csv", "xlsx")
 
@@ -111,6 +116,25 @@ def test_a_set_can_be_checked_before_it_is_current(tmp_path):
     ):
         draft.publish(wrong, write(draft, book), check=lambda each: verify_generation(each).require_ok())
     assert output.current() is None
+
+
+@pytest.mark.usefixtures("short_calendar")
+def test_an_export_is_looked_at_as_deep_as_it_is_told(tmp_path, monkeypatch):
+    """What only a full look sees (a value that differs in CSV) stops an export with `--verify full`, and no other."""
+    real = csv.CsvTarget.close
+
+    def spoil(target):
+        real(target)
+        path = target.written[0].path
+        path.write_bytes(path.read_bytes().replace("نام 3".encode(), "نام 4".encode()))
+
+    monkeypatch.setattr(csv.CsvTarget, "close", spoil)
+    with Portal(small_book(), token="t") as portal:
+        settings = Settings(base_url=portal.url, token="t", out=tmp_path)
+        with pytest.raises(VerificationError, match=r"contacts.csv: contacts differs from Parquet"):
+            export(settings, formats=["csv"], keeping=Keeping(check="full"))
+        assert not (tmp_path / "contacts.csv").exists()
+        assert export(settings, formats=["csv"]).published
 
 
 WRONG_BYTES = {
