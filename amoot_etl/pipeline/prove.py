@@ -38,7 +38,17 @@ if TYPE_CHECKING:
     from amoot_etl.extractors.landing import Segment
     from amoot_etl.pipeline.roll import Roll
 
-__all__ = ["Fetched", "Gap", "Updates", "ask_for_updates", "compare", "fetch_each", "fetch_updates", "few", "not_asked"]
+__all__ = [
+    "Fetched",
+    "Gap",
+    "Updates",
+    "ask_for_updates",
+    "compare",
+    "fetch_each",
+    "fetch_updates",
+    "few",
+    "not_asked",
+]
 
 _METHOD: Final = "ContactListUpdates"
 _BLOCK: Final = 1 << 20
