@@ -298,11 +298,17 @@ def test_at_the_doors_all(shared, healthy, name, method, times):
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Give what a reader of an output folder sees, and its generations: path to content (or a link's target)."""
+    """Give what a reader of an output folder sees, and its generations: path to content (or a link's target).
+
+    What the next run may go on with is left out: listings that landed whole, each with its note.
+    """
     seen = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if name.startswith((".amoot/logs", ".amoot/lock")):
+            continue
+        if name.startswith(".amoot/landing/") and path.is_file():
+            assert path.name == "plan.json" or (path.parent / "landed.json").exists(), name
             continue
         if path.is_symlink():
             seen[name] = f"-> {path.readlink()}"
