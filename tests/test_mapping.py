@@ -6,7 +6,7 @@ import re
 import tomllib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amoot_etl.errors import SettingsError
@@ -159,7 +159,6 @@ def test_a_wrong_mapping_names_its_line_and_the_nearest_right_word(settings_of, 
     assert caught.value.subject
 
 
-@settings(deadline=None)
 @given(st.sampled_from(CUSTOM_COLUMNS), st.text(max_size=12))
 def test_any_name_is_taken_as_it_is_or_refused(column, name):
     """Whatever is written as a name, the column has that name or there is a SettingsError."""

@@ -274,5 +274,5 @@ class Bookkeeping(RuleBasedStateMachine):
         assert len(self.book.update_rows()) == len(self.book)
 
 
-Bookkeeping.TestCase.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+Bookkeeping.TestCase.settings = settings(max_examples=25, stateful_step_count=15)
 TestBookkeeping = Bookkeeping.TestCase

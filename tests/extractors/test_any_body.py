@@ -161,7 +161,7 @@ def shown(value) -> str | None:
     return json.dumps(value)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(bodies(), st.integers(1, 400), st.sampled_from([20, 60, 150, 400, 10**6]))
 def test_every_readable_record_is_kept(made, block, segment):
     """Whatever the body's shape, each record with a usable ID comes out once, in order, with its plain values."""
@@ -185,7 +185,7 @@ def _name(name: str) -> str:
     return name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(bodies(), st.integers(1, 400), st.sampled_from([20, 60, 150, 400]))
 @example((b'{"Status":"Success","Data":[{"ID":1,"Note":"},{\\"ID\\":2"},{"ID":3}]}', []), 7, 20)
 @example((b'{"Status":"Success","Data":[{"ID":1,"Tags":[{"ID":8},{"ID":9}]},{"ID":3}]}', []), 7, 20)
@@ -202,7 +202,7 @@ def test_the_fast_and_the_careful_reader_agree(made, block, segment):
     assert fast == careful
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(
     st.one_of(
         st.binary(max_size=300),
@@ -223,7 +223,7 @@ def test_no_body_is_a_traceback(body, block, segment):
             return
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(bodies(), st.randoms(use_true_random=False), st.sampled_from([20, 150, 10**6]))
 def test_a_body_that_is_cut_anywhere_is_refused(made, chance, segment):
     """However a body is cut, it is never taken for a whole one."""

@@ -455,7 +455,7 @@ _ROW = st.tuples(
 
 
 @every_variant
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(_ROW, max_size=8))
 def test_anything_that_arrow_holds_comes_back(name, options, rows, tmp_path):
     """Any Unicode text, number, day and instant comes back, after the losses that the format declares."""

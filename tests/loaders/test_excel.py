@@ -341,7 +341,7 @@ def _order(path) -> list[str]:
     return [child.tag.removeprefix(MAIN) for child in root if child.tag.removeprefix(MAIN) in known]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     wanted=st.text(max_size=60),
     taken=st.lists(st.text(max_size=31), max_size=3),

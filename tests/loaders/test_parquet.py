@@ -102,7 +102,7 @@ def test_a_path_with_an_equals_sign_adds_no_column(tmp_path):
     assert list(read_parquet(folder / "t.parquet").columns) == ["a"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(lengths=st.lists(st.integers(0, 25)), size=st.integers(1, 12))
 def test_rechunking_keeps_every_row_in_order(lengths, size):
     """Pieces have one length but for the rest, and hold all rows in order."""

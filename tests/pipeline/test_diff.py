@@ -145,7 +145,7 @@ def replay(contacts, members, feed, newer):
     return contacts, members
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(one=books(), other=books())
 def test_replaying_the_feed_gives_the_next_generation(one, other):
     """For any two books, the older one plus the feed is the newer one, contact by contact."""

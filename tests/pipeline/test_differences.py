@@ -149,7 +149,7 @@ some = st.dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(one=some, other=some, chance=st.randoms(use_true_random=False), group=st.sampled_from([1, 3, 50]))
 def test_the_comparison_agrees_with_plain_python(one, other, chance, group):
     """For any two books in any order and any row groups, columns, joined and left groups are told alike."""

@@ -277,7 +277,7 @@ def test_nothing_small_is_told_or_can_be_worked_out(parts, keep):
     assert set(folded.parts) <= set(parts)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     contacts=st.lists(
         st.tuples(

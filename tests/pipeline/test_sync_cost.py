@@ -74,7 +74,7 @@ def test_the_cheapest_way_is_taken(  # noqa: PLR0917
     assert bool(choice.why) is exported
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     count=st.integers(0, 3_000),
     step=st.integers(1, 300),

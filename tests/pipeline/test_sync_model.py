@@ -373,7 +373,6 @@ def _run(examples, steps):
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=False,
             # Making a story short takes minutes; to have it done, add Phase.shrink.

@@ -100,7 +100,7 @@ people = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(people, max_size=20, unique_by=lambda row: row[0]), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(rows, chance):
     """Each number that anybody may be written to at is there once, whatever the order; the table stays as it was."""

@@ -114,7 +114,7 @@ def test_a_chunk_without_values_keeps_its_types(kind, texts):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_reading_never_fails_and_does_not_depend_on_the_chunk(kind, data):
     """Whatever the texts, encoded or plain, each row comes out as it does alone, and is a value or told."""
@@ -131,7 +131,6 @@ def test_reading_never_fails_and_does_not_depend_on_the_chunk(kind, data):
         assert plain.arrays[0][row].as_py() is None
 
 
-@settings(deadline=None)
 @given(st.integers(-(10**18) + 1, 10**18 - 1), st.sampled_from(["", ",", "٬", "،", " "]), st.booleans())
 def test_a_whole_number_is_read_however_it_is_typed(number, separator, persian):
     """Thousands and keyboards change nothing, up to 18 digits."""
@@ -140,7 +139,6 @@ def test_a_whole_number_is_read_however_it_is_typed(number, separator, persian):
     assert values([typed, f" {number}.00 ", f"+{abs(number)}"], "integer") == [number, number, abs(number)]
 
 
-@settings(deadline=None)
 @given(st.decimals(-(10**15) + 1, 10**15 - 1, places=3), st.sampled_from(["", ",", "٬"]), st.booleans())
 def test_a_decimal_is_exact(number, separator, persian):
     """No digit is lost or made up, whatever the keyboard."""
@@ -206,7 +204,6 @@ def test_one_word_cannot_mean_two_choices():
     check_fields([field_of("choice", choices={"a": ["A", "a "]})])
 
 
-@settings(deadline=None)
 @given(st.dates(dt.date(1900, 1, 2), dt.date(2100, 12, 31)))
 def test_a_date_is_read_in_either_calendar(day):
     """The same day, typed as either calendar has it, gives the day and its Jalali twin, and nothing is told."""
@@ -233,7 +230,6 @@ LEAVES = (
 )
 
 
-@settings(deadline=None)
 @given(st.recursive(LEAVES, lambda some: st.lists(some) | st.dictionaries(st.text(), some), max_leaves=5))
 def test_json_is_kept_as_it_is(value):
     """Any JSON text stays what it was."""

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from amoot_etl.transformers._dateforms import Calendar, Note, State, read_text
@@ -82,7 +82,6 @@ def test_what_people_type_is_read(text):
     assert read_text(text, Calendar.GREGORIAN, TODAY).note is Note.MISPLACED
 
 
-@settings(deadline=None)  # the tables are built on first use
 @given(
     day=st.integers(FIRST_DAY, LAST_DAY),
     form=st.sampled_from(
@@ -476,7 +475,6 @@ def test_nothing_is_lost_and_nothing_is_told_twice_in_any_combination():
         assert (together.jalali[row].as_py() is not None) == (State.DAY in states) or first == "1900-01-01"
 
 
-@settings(deadline=None)  # the tables are built on first use
 @given(
     st.lists(
         st.tuples(st.one_of(st.none(), st.text(max_size=40)), st.one_of(st.none(), st.text(max_size=40)))
@@ -496,7 +494,6 @@ def test_no_text_breaks_the_reader(rows):
                 assert value in rows[row]
 
 
-@settings(deadline=None)  # the tables are built on first use
 @given(
     st.text(alphabet="0123456789/-T:. Z+۱مهر", max_size=29)
     | st.from_regex(r"[12]\d{3}-[01]\d-[0-3]\d(T\d\d:\d\d:\d\d(\.\d{0,9})?)?", fullmatch=True),

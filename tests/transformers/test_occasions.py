@@ -8,7 +8,7 @@ import jdatetime
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amoot_etl.transformers.occasions import anniversary_in, jalali_month, occasions
@@ -26,7 +26,6 @@ def plain_return(day: dt.date, year: int) -> dt.date:
         return jdatetime.date(year, 12, 29).togregorian()
 
 
-@settings(deadline=None)
 @given(st.lists(jalali_days | st.none(), max_size=30), st.integers(1300, 1478))
 def test_every_date_comes_back_as_jdatetime_has_it(days, year):
     """The day in another year is jdatetime's, 29 Esfand where the year has no 30th."""
@@ -39,7 +38,6 @@ def test_every_date_comes_back_as_jdatetime_has_it(days, year):
     ]
 
 
-@settings(deadline=None)
 @given(jalali_days, st.integers(-30, 30))
 def test_months_follow_each_other(day, ahead):
     """A month begins on its first day and ends the day before the next one begins."""

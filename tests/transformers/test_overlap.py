@@ -12,7 +12,7 @@ from amoot_etl.transformers.overlap import group_overlap
 GROUPS = pd.DataFrame({"group_id": [1, 2, 3, 4], "title": ["یک", "دو", "سه", "یک"]})
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 4)), max_size=40))
 def test_every_pair_is_the_size_of_the_intersection(memberships):
     """The table is symmetric, holds every group, even an empty one or one of the same title, and counts sets."""

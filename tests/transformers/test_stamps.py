@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amoot_etl.transformers.stamps import NO_STAMP, TEHRAN, read_stamps, read_update_times, stamp_order
@@ -97,7 +97,6 @@ def test_a_fraction_of_any_length_is_cut_to_microseconds(digits):
     assert told(text)[1] == []
 
 
-@settings(deadline=None)  # the tables are built on first use
 @given(st.lists(NAIVE_TIMES, min_size=1, max_size=20), st.booleans())
 def test_what_is_written_comes_back(times, trimmed):
     """Any naive time survives, its fraction trimmed or padded, beside an odd text or not."""
@@ -232,7 +231,6 @@ def test_types_are_the_schemas():
         assert stamps.updated_date_jalali.type == pa.dictionary(pa.int32(), pa.string())
 
 
-@settings(deadline=None)  # the tables are built on first use
 @given(st.lists(st.one_of(NAIVE_TIMES, st.none()), min_size=1, max_size=20))
 def test_keys_sort_as_times(times):
     """Keys order stamps as their times do, and nothing is newer than null is old."""
