@@ -51,7 +51,7 @@ __all__ = ["Build", "Tally"]
 _BATCH_BYTES: Final = 6 << 20
 _ACTIVE: Final = pa.array(["true", "1"])
 _WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
-_WAITING: Final = 2 * _WORKERS + 2
+_WAITING: Final = 2 * _WORKERS
 """Batches that are worked on or wait for the writer in memory: some 7 MB each."""
 
 
