@@ -30,6 +30,9 @@ def main(source: str, target: str) -> None:
     axes.set_xticks(sizes)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
+    # Twice the most: room for the last label, and for the legend.
+    axes.set_ylim(1, 2 * max(point["seconds"] for point in points))
+    axes.set_yticks([1, 2, 5, 10, 20, 50])
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid(visible=True, alpha=0.3)
@@ -39,7 +42,7 @@ def main(source: str, target: str) -> None:
     memory = axes.twinx()
     peaks = [point["peak"] / 2**20 for point in points]
     held = memory.plot(sizes, peaks, "s--", color="#b5651d", label="peak memory, MiB")
-    memory.set(ylabel="peak memory of all processes, MiB", ylim=(0, 700))
+    memory.set(ylabel="peak memory of all processes, MiB", ylim=(0, 1000))
     memory.axhline(600, color="#b5651d", linewidth=0.8, alpha=0.5)
     axes.legend(handles=[*seconds, *held], loc="upper left")
     axes.set_title("amoot-etl export, portal to published Parquet")
