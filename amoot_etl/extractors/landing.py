@@ -1,7 +1,7 @@
 """Land a big body on disk as it comes, cut into segments that can be parsed side by side.
 
 The portal never pages: a listing is one JSON body of any size. While it streams in, it is cut between records
-into segments of about 32 MiB, each a JSON array in a file of its own. A cut is made only where a record's end, a
+into segments of about 8 MiB, each a JSON array in a file of its own. A cut is made only where a record's end, a
 comma and the next record's first key meet (`},{"ID":`); that cannot stand inside a JSON string, whose quotes
 are escaped. It can stand inside a nested value: such a segment does not parse, and `body` then reads the listing
 as one stream. Where no cut is found the rest lands in one file, read as a stream too, so that memory stays
@@ -175,8 +175,9 @@ class Landing:
             self._cut = re.compile(rb'\}\s*(,)\s*\{\s*"' + self._key + rb'"\s*:')
         found = self._cut.search(self._buffer, max(self._target, self._searched) - 1)
         if found:
-            with memoryview(self._buffer) as view:
-                self._land(view[: found.start(1)], last=False)
+            # Let go of by name: a buffer cannot shrink while anything, a debugger's frame too, holds a view of it.
+            with memoryview(self._buffer) as view, view[: found.start(1)] as records:
+                self._land(records, last=False)
             del self._buffer[: found.end(1)]
             self._searched = 0
             return True
@@ -197,8 +198,8 @@ class Landing:
     def _spill(self) -> None:
         """Write on without cutting, holding back what may be the body's tail."""
         if self._uncut and len(self._buffer) > 2 * _TAIL:
-            with memoryview(self._buffer) as view:
-                self._uncut.write(view[:-_TAIL])
+            with memoryview(self._buffer) as view, view[:-_TAIL] as most:
+                self._uncut.write(most)
             del self._buffer[:-_TAIL]
 
     def _end(self) -> tuple[bytes, Any]:
