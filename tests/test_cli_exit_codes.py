@@ -227,19 +227,19 @@ def test_a_signal_ends_a_run_that_hangs(portal, tmp_path, number, code, method, 
     portal.plan(fault(), method)
     if method == "ContactGet":
         portal.plan(Fault.meanwhile(lambda: portal.book.add(FName="Late")), "ContactListUpdates", times=1)
-    victim = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "amoot_etl", "export", "--out", str(tmp_path / "out"), "--timeout", "60"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        assert asked.wait(60)
-        started = time.monotonic()
-        victim.send_signal(number)
-        _, err = victim.communicate(timeout=30)
-    finally:
-        victim.kill()
+    ) as victim:
+        try:
+            assert asked.wait(60)
+            started = time.monotonic()
+            victim.send_signal(number)
+            _, err = victim.communicate(timeout=30)
+        finally:
+            victim.kill()
     # The machine that tests may be busy; alone it takes a tenth of that.
     assert time.monotonic() - started < 3
     assert victim.returncode == code
