@@ -155,6 +155,7 @@ def test_kernels_agree_with_the_libraries(kernel):
 
 def test_a_command_is_measured_with_all_its_processes():
     """Memory is summed over a process and its child, and the clock covers both."""
+    # The sleep is what is measured: a command that takes so long.
     child = "import time; held = b'x' * (60 << 20); time.sleep(0.3)"
     parent = (
         f"import subprocess, sys; held = b'x' * (60 << 20); subprocess.run([sys.executable, '-c', {child!r}])"

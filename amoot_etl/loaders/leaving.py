@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["FolderTarget", "Leavable", "or_release"]
 
 
-class Leavable:
+class Leavable(abc.ABC):
     """What a `with` finishes by `close` when all went well, and lets go of by `release` when anything failed."""
 
+    @abc.abstractmethod
     def close(self) -> Any:
         """Finish."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def release(self) -> None:
         """Let go of what is held, whatever state it is in."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -92,6 +93,6 @@ def or_release(release: Callable[[], None]) -> Iterator[None]:
     """Let go of what is held when the block fails."""
     try:
         yield
-    except BaseException:
+    except BaseException:  # an interrupt, too, must leave no file open
         release()
         raise

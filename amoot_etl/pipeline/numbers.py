@@ -29,8 +29,9 @@ class SharedNumbers:
     >>> numbers = SharedNumbers()
     >>> numbers.add(np.array([1, 2, 3]), np.array([98912, 98935, 0]))
     >>> numbers.add(np.array([4]), np.array([98912]))
+    >>> numbers.add(np.array([5, 6, 7]), np.array([98901, 98901, 98901]))
     >>> numbers.shared()
-    {1: 2, 4: 2}
+    {1: 2, 4: 2, 5: 3, 6: 3, 7: 3}
     """
 
     def __init__(self) -> None:

@@ -42,7 +42,7 @@ def main() -> None:
 
 def _wait(child: int, after: float | None) -> int:
     if after is not None:
-        time.sleep(after)
+        time.sleep(after)  # a moment that nothing announces is what is wanted here
         os.kill(child, signal.SIGKILL)
     return os.waitpid(child, 0)[1]
 

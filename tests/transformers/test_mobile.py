@@ -17,7 +17,7 @@ from phonenumbers import PhoneNumberType as Type
 from amoot_etl.transformers import _generate_mobile_ranges as generator
 from amoot_etl.transformers import _mobile_ranges
 from amoot_etl.transformers import mobile as mobile_module
-from amoot_etl.transformers._mobile_one import KINDS, read_one
+from amoot_etl.transformers._mobile_one import _NATIONAL, KINDS, read_one
 from amoot_etl.transformers.mobile import describe_mobile, normalise_mobile, read_mobile
 
 PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
@@ -442,3 +442,9 @@ def test_describe_gives_the_five_columns_of_the_table():
     assert table.loc["a"].tolist() == [NUMBER, "09121234567", "ir", "IR", "MCI"]
     assert table.loc["b", "mobile_kind"] == "landline"
     assert set(map(str, table.dtypes)) == {"string[pyarrow]"}
+
+
+@given(st.from_regex(_NATIONAL, fullmatch=True))
+def test_the_plain_national_form_needs_no_parsing(digits):
+    """What is taken for a national number as it stands is what phonenumbers makes of it."""
+    assert phonenumbers.PhoneNumber(98, int(digits)) == phonenumbers.parse(digits, "IR")

@@ -257,3 +257,14 @@ def test_the_door_for_pandas_keeps_index_and_name():
     assert (read.index.tolist(), read.name) == ([3, 1, 2], "UpdateDateTime")
     assert read.isna().tolist() == [False, True, True]
     pd.testing.assert_series_equal(values, before)
+
+
+def test_a_two_digit_year_is_told_by_the_date_of_the_run():
+    """With the run's date such a stamp is ambiguous, without it there is nothing to read; also in one process."""
+    stamps = pa.array(["21/10/25"])
+    for today, rule in (
+        (None, "date_invalid"),
+        (dt.date(2026, 11, 21), "date_ambiguous"),
+        (None, "date_invalid"),
+    ):
+        assert [finding.rule for finding in read_stamps(stamps, today=today).findings] == [rule]
