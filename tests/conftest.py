@@ -38,7 +38,7 @@ def settings_for(tmp_path: Path) -> Callable[..., Settings]:
     """Give settings that point at a portal, write below the test's folder, and wait for nothing."""
 
     def make(portal: Portal, **changes: object) -> Settings:
-        defaults = {"token": DEMO_TOKEN, "out": tmp_path / "output", "backoff": 0, "timeout": 5}
+        defaults = {"token": DEMO_TOKEN, "out": tmp_path / "output", "backoff": 0, "timeout": 30}
         return Settings(base_url=portal.url, **(defaults | changes))
 
     return make

@@ -38,7 +38,7 @@ def world(tmp_path_factory):
     book.edit(fourth, UpdateDateTime="2015-10-21T11:02:41.96")  # so that there are months without a change
     with Portal(book) as portal:
         settings = Settings(
-            base_url=portal.url, token=DEMO_TOKEN, out=folder / "output", backoff=0, timeout=5
+            base_url=portal.url, token=DEMO_TOKEN, out=folder / "output", backoff=0, timeout=30
         )
         export(settings)
     with read_export(folder / "output") as read, duckdb.connect() as connection:

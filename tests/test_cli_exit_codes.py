@@ -19,7 +19,7 @@ from amoot_etl.loaders.publish import Output
 
 TOKEN = "planted-token-0123456789"
 MOBILE = 9121234567
-FAST = ("--retries", "1", "--backoff", "0.001", "--timeout", "0.3")
+FAST = ("--retries", "1", "--backoff", "0.001")
 
 
 @pytest.fixture
@@ -74,7 +74,8 @@ def run(monkeypatch, capsys, tmp_path):
 def test_a_fault_that_lasts(portal, run, tmp_path, fault, code, word):  # noqa: PLR0917
     """Through the command line, a lasting fault ends in its code, and its last line says what and how on."""
     portal.plan(fault(), "ContactGroupList")
-    got, out, err = run("export", "--out", str(tmp_path / "out"), *FAST)
+    soon = ("--timeout", "0.3") if word == "no answer in time" else ()
+    got, out, err = run("export", "--out", str(tmp_path / "out"), *FAST, *soon)
     assert (got, out) == (code, "")
     last = err.splitlines()[-1]
     assert last.startswith("amoot-etl: ContactGroupList: ")
@@ -237,11 +238,11 @@ def test_a_signal_ends_a_run_that_hangs(portal, tmp_path, number, code, method, 
             assert asked.wait(60)
             started = time.monotonic()
             victim.send_signal(number)
-            _, err = victim.communicate(timeout=30)
+            _, err = victim.communicate(timeout=60)
         finally:
             victim.kill()
-    # The machine that tests may be busy; alone it takes a tenth of that.
-    assert time.monotonic() - started < 3
+    # Well before the answer would be given up; on a machine that does nothing else it takes a third of a second.
+    assert time.monotonic() - started < 30
     assert victim.returncode == code
     assert err.splitlines()[-1].endswith("nothing was changed")
     assert not (tmp_path / "out" / "contacts.parquet").exists()

@@ -36,7 +36,7 @@ def portal():
 def run(portal, out):
     """Export with next to no waits; give the error, if there is one."""
     try:
-        export(Settings(base_url=portal.url, token=TOKEN, out=out, retries=1, backoff=0.001, timeout=0.3))
+        export(Settings(base_url=portal.url, token=TOKEN, out=out, retries=1, backoff=0.001))
     except AmootError as error:
         return error
     return None

@@ -33,7 +33,7 @@ def portal(shared):
     return shared
 
 
-def ask(portal, method="ContactList", fields="ContactGroupID=0", timeout=5, **headers):
+def ask(portal, method="ContactList", fields="ContactGroupID=0", timeout=30, **headers):
     """Ask by a connection of its own and give the reply, its bytes as they came in `body`."""
     connection = http.client.HTTPConnection(portal.url.split("/")[2], timeout=timeout)
     form = {"Authorization": DEMO_TOKEN, "Content-Type": "application/x-www-form-urlencoded", **headers}
@@ -129,7 +129,7 @@ def test_a_reset_after_the_body_loses_nothing_but_the_connection():
     with Portal(AddressBook()) as portal:
         portal.plan(Fault.raw(body))
         portal.plan(Fault.reset("after"))
-        connection = http.client.HTTPConnection(portal.url.split("/")[2], timeout=5)
+        connection = http.client.HTTPConnection(portal.url.split("/")[2], timeout=30)
         connection.request("POST", "/rest/ContactList", "ContactGroupID=0", headers)
         # Not reading for a moment leaves most of the body in the portal's send buffer, which a reset empties.
         threading.Event().wait(0.1)
@@ -329,7 +329,7 @@ def test_every_word_of_the_grammar_is_a_fault(portal):
         portal.heal()
         portal.obey(planned)
         try:
-            ask(portal, timeout=0.2 if word.startswith("hang") else 5)
+            ask(portal, timeout=1 if word.startswith("hang") else 30)
         except (OSError, http.client.HTTPException):
             assert word.startswith(("hang", "reset", "cut", "longer"))
         assert planned.done == 1, word
@@ -384,7 +384,7 @@ def test_a_client_that_goes_away_does_not_trouble_the_portal(portal):
     """A client that closes in the middle of a body leaves the portal serving."""
     portal.plan(Fault.slow(0.05), calls=[1])
     host, port = portal.url.split("/")[2].split(":")
-    with socket.create_connection((host, int(port)), 5) as client:
+    with socket.create_connection((host, int(port)), 30) as client:
         head = f"POST /rest/ContactList HTTP/1.1\r\nAuthorization: {DEMO_TOKEN}\r\nContent-Length: 16\r\n\r\n"
         client.sendall(head.encode() + b"ContactGroupID=0")
         client.recv(100)

@@ -87,9 +87,9 @@ def test_the_missing_may_be_failed(portal, session):
 def test_tokens_open_what_they_may(portal, session):
     """No token, a wrong one, one for some methods, and one that is revoked are each refused their own way."""
     url = f"{portal.url}/ContactGroupList"
-    assert requests.post(url, timeout=5).json()["Status"] == "Token_NotExists"
+    assert requests.post(url, timeout=30).json()["Status"] == "Token_NotExists"
     for wrong in ("wrong", f"Bearer {DEMO_TOKEN}"):
-        reply = requests.post(url, headers={"Authorization": wrong}, timeout=5)
+        reply = requests.post(url, headers={"Authorization": wrong}, timeout=30)
         assert reply.json() == {"Status": "Token_Invalid", "Data": []}
     portal.allow(DEMO_TOKEN, METHODS[:2])
     assert _ask(session, portal, "ContactGroupList").json()["Status"] == "Success"
@@ -100,7 +100,7 @@ def test_tokens_open_what_they_may(portal, session):
     portal.allow("another")
     portal.revoke(DEMO_TOKEN, "Token_Expired")
     assert _ask(session, portal, "ContactGroupList").json()["Status"] == "Token_Expired"
-    assert requests.post(url, headers={"Authorization": "another"}, timeout=5).json()["Status"] == "Success"
+    assert requests.post(url, headers={"Authorization": "another"}, timeout=30).json()["Status"] == "Success"
     with pytest.raises(ValueError, match="ContactSet"):
         portal.allow("x", ["ContactSet"])
     assert DEMO_TOKEN not in repr(portal.calls)
@@ -116,14 +116,14 @@ def test_updates_may_be_off(portal, session):
 def test_what_is_no_method_is_an_http_error(portal, session):
     """An unknown path, a GET, and a body that is too large are refused with pages."""
     assert _ask(session, portal, "ContactSet").status_code == 404
-    assert session.get(f"{portal.url}/ContactList", timeout=5).status_code == 405
-    assert session.post(f"{portal.url}/ContactList", data=b"x" * (2 << 20), timeout=5).status_code == 413
+    assert session.get(f"{portal.url}/ContactList", timeout=30).status_code == 405
+    assert session.post(f"{portal.url}/ContactList", data=b"x" * (2 << 20), timeout=30).status_code == 413
     assert [call.status for call in portal.calls] == ["HTTP 404", "HTTP 405", "HTTP 413"]
 
 
 def test_the_vendors_curl_example_works(portal, session):
     """A multipart form, which the vendor's curl example sends, is read like any other."""
-    reply = session.post(f"{portal.url}/ContactGet", files={"ContactID": (None, "100003")}, timeout=5)
+    reply = session.post(f"{portal.url}/ContactGet", files={"ContactID": (None, "100003")}, timeout=30)
     assert reply.json()["Data"]["ID"] == 100_003
 
 
@@ -162,7 +162,7 @@ def test_an_old_client_is_served_until_the_close(portal):
     host, port = portal.url.split("/")[2].split(":")
     portal.chunked = True
     form = b"ContactGroupID=0"
-    with socket.create_connection((host, int(port)), 5) as client:
+    with socket.create_connection((host, int(port)), 30) as client:
         head = f"POST /rest/ContactList HTTP/1.0\r\nAuthorization: {DEMO_TOKEN}\r\nContent-Length: {len(form)}\r\n\r\n"
         client.sendall(head.encode() + form)
         got = b"".join(iter(lambda: client.recv(65536), b""))
@@ -194,13 +194,13 @@ def test_prepared_bodies_are_sent_as_they_are(tmp_path, session):
 
 def test_calls_at_one_time_are_counted(portal):
     """The portal tells how many calls it ever answered at one time."""
-    gate = threading.Barrier(4, timeout=5)
+    gate = threading.Barrier(4, timeout=30)
     portal.plan(Fault.meanwhile(gate.wait), "ContactGet")
 
     def ask(contact_id):
         form = {"ContactID": contact_id}
         headers = {"Authorization": DEMO_TOKEN}
-        return requests.post(f"{portal.url}/ContactGet", form, headers=headers, timeout=5).json()["Status"]
+        return requests.post(f"{portal.url}/ContactGet", form, headers=headers, timeout=30).json()["Status"]
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(ask, range(100_001, 100_005))) == {"Success"}
@@ -217,7 +217,7 @@ def test_stopping_ends_every_thread_and_connection(where, session):
     url = portal.url
     portal.plan(Fault.hang(where))
     host, port = url.split("/")[2].split(":")
-    with socket.create_connection((host, int(port)), 5) as client:
+    with socket.create_connection((host, int(port)), 30) as client:
         client.sendall(b"POST /rest/ContactGet HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
         if where == "in":
             assert client.recv(10)
@@ -238,13 +238,13 @@ def test_stopping_does_not_wait_for_the_slow():
     portal.start()
     portal.plan(Fault.late(60))
     host, port = portal.url.split("/")[2].split(":")
-    with socket.create_connection((host, int(port)), 5) as client:
+    with socket.create_connection((host, int(port)), 30) as client:
         client.sendall(b"POST /rest/ContactGet HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
         while not portal.calls:
             threading.Event().wait(0.005)
         start = time.monotonic()
         portal.stop()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 def test_a_portal_may_start_again_at_its_place(session):
@@ -276,7 +276,7 @@ def test_wait_returns_when_the_portal_stops():
 
 def _raw(portal, headers):
     """Ask for the listing of everyone and give the reply with its bytes as they came, as `body`."""
-    connection = http.client.HTTPConnection(portal.url.split("/")[2], timeout=5)
+    connection = http.client.HTTPConnection(portal.url.split("/")[2], timeout=30)
     try:
         connection.request(
             "POST", "/rest/ContactList", "ContactGroupID=0", {"Authorization": DEMO_TOKEN, **headers}

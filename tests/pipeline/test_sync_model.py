@@ -67,7 +67,7 @@ class World(RuleBasedStateMachine):
             out=self.folder / "output",
             backoff=0,
             retries=2,
-            timeout=5,
+            timeout=30,
         )
         self.pending = set()
         """Contacts whose change no list of changes has shown yet."""
