@@ -1,9 +1,9 @@
 """The portal's update stamps: naive Tehran time as text, made an instant, a day and a sorting key.
 
 `2025-10-21T11:03:41.96` is read at the speed of Arrow's own parser, fractions of any length cut to
-microseconds. What is not of that kind is read one distinct text at a time: an offset or a `Z` (then the instant
-is what counts, and the day is Tehran's), a Jalali date, a form that people type. 24:00:00 is the midnight that
-ends the day, as ISO 8601 has it.
+microseconds; so is one with an offset or a `Z` (then the instant is what counts, and the day is Tehran's). What
+is not of that kind is read one distinct text at a time: a Jalali date, a form that people type. 24:00:00 is the
+midnight that ends the day, as ISO 8601 has it.
 
 Tehran changed its clocks 70 times from 1935 to 2022. A time that came twice is taken for the earlier, one
 that never came (the hour after midnight when summer time began) for the moment of the change. The day is the
@@ -12,6 +12,7 @@ one that was written, also then.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -44,6 +45,13 @@ _DAY: Final = 86_400_000_000
 _NAIVE: Final = pa.timestamp("us")
 _CHARACTERS: Final = 26
 """Of `yyyy-mm-ddThh:mm:ss.ffffff`."""
+_ISO: Final = (
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"(?:[T ](?:[01]\d|2[0-3])(?::[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)?)?"
+)
+"""What Arrow reads, unless its month lacks that day."""
+_USUAL: Final = f"^{_ISO}$"
+_ZONED: Final = rf"^(?P<stamp>{_ISO})(?P<zone>Z|[+-](?:0\d|1[0-7]):[0-5]\d)$"
 
 _OUTSIDE: Final = ("date_out_of_range", "outside 1178-1501 AP (1799-03-21 to 2123-03-20)")
 _TROUBLES: Final = {
@@ -160,16 +168,19 @@ def _read(texts: pa.Array, today: dt.date | None) -> _Read:
     naive, odd = _parse(texts)
     if not len(odd):
         return _Read(naive, odd, naive[odd], [])
+    zoned, their_instants = _parse_zoned(texts.take(pa.array(odd)))
+    told, odd = odd[zoned], odd[~zoned]
     values = texts.take(pa.array(odd)).dictionary_encode()
     ones = [_read_odd(text, today) for text in values.dictionary.to_pylist()]
     places = values.indices.to_numpy()
     naive[odd] = np.array([one.naive for one in ones], np.int64)[places]
-    tells = np.array([one.instant is not None for one in ones])[places]
-    told = odd[tells]
-    instants = np.array([one.instant or 0 for one in ones], np.int64)[places[tells]]
+    tells = np.array([one.instant is not None for one in ones], bool)[places]
+    told = np.concatenate((told, odd[tells]))
+    one_by_one = np.array([one.instant or 0 for one in ones], np.int64)[places[tells]]
+    instants = np.concatenate((their_instants, one_by_one))
     naive[told] = pc.local_timestamp(pa.array(instants).view(TEHRAN)).view(pa.int64()).to_numpy()
     kinds = list(dict.fromkeys(one.trouble for one in ones if one.trouble is not None))
-    kind = np.array([kinds.index(one.trouble) if one.trouble else -1 for one in ones])[places]
+    kind = np.array([kinds.index(one.trouble) if one.trouble else -1 for one in ones], np.intp)[places]
     troubles = [(rule, odd[kind == number], why) for number, (rule, why) in enumerate(kinds)]
     return _Read(naive, told, instants, troubles)
 
@@ -192,29 +203,40 @@ def _parse(texts: pa.Array) -> tuple[Micros, Rows]:
 
 def _cast(texts: pa.Array) -> pa.Array:
     """Give the usual stamps as `timestamp[us]`, null for all others."""
-    length = pc.max(pc.binary_length(texts)).as_py() or 0
-    if length <= _CHARACTERS:
-        return _cast_cut(texts, texts)
-    # Only digits may be cut off: a Z or an offset is what the time means.
-    cut = pc.utf8_slice_codeunits(texts, 0, _CHARACTERS)
-    tail = pc.utf8_slice_codeunits(texts, _CHARACTERS, length)
-    well = pc.or_(pc.equal(tail, ""), pc.ascii_is_decimal(tail))
-    return _cast_cut(texts, cut if pc.all(well).as_py() else pc.if_else(well, cut, None))
+    long = (pc.max(pc.binary_length(texts)).as_py() or 0) > _CHARACTERS
+    if not long:
+        # For one odd stamp Arrow refuses the whole.
+        with contextlib.suppress(pa.ArrowInvalid):
+            return pc.cast(texts, _NAIVE)
+    usual = pc.match_substring_regex(texts, _USUAL)
+    known = pc.if_else(usual, texts, None)
+    if long:
+        known = pc.binary_slice(known.view(pa.binary()), 0, _CHARACTERS).view(pa.string())
+    with contextlib.suppress(pa.ArrowInvalid):
+        return pc.cast(known, _NAIVE)
+    exists = scan(pc.utf8_slice_codeunits(known, 0, 10), Calendar.GREGORIAN)[0] != NO_DAY
+    return pc.cast(pc.if_else(pa.array(exists), known, None), _NAIVE)
 
 
-def _cast_cut(texts: pa.Array, cut: pa.Array) -> pa.Array:
-    """Give what Arrow reads of an array; for one odd stamp it refuses the whole, so those are looked for then.
+def _parse_zoned(texts: pa.Array) -> tuple[npt.NDArray[np.bool_], Micros]:
+    """Say which stamps are usual but for a zone at their end, and give the instants of those."""
+    parts = pc.extract_regex(texts, _ZONED)
+    stamps, zones = parts.flatten()
+    naive, _ = _parse(stamps)
+    zoned = naive != NO_STAMP
+    # Tehran's day may be the one before or after; what that does to the first and last is told by the careful way.
+    zoned &= (naive >= (FIRST_DAY + 1) * _DAY) & (naive < LAST_DAY * _DAY)
+    zones = zones.filter(pa.array(zoned)).dictionary_encode()
+    offsets = np.array([_micros_ahead(zone) for zone in zones.dictionary.to_pylist()], np.int64)
+    return zoned, naive[zoned] - offsets[zones.indices.to_numpy()]
 
-    Args:
-        texts: The stamps as received.
-        cut: The same, cut to microseconds, null where that would change their meaning.
-    """
-    try:
-        return pc.cast(cut, _NAIVE)
-    except pa.ArrowInvalid:
-        usual = pa.array(scan(texts, Calendar.GREGORIAN)[0] != NO_DAY)
-    usual = pc.and_(usual, pc.invert(pc.match_substring(texts, "/")))
-    return pc.cast(pc.if_else(usual, cut, None), _NAIVE)
+
+def _micros_ahead(zone: str) -> int:
+    """Give how far a zone, `Z` or `+03:30`, is ahead of UTC."""
+    if zone == "Z":
+        return 0
+    minutes = int(zone[1:3]) * 60 + int(zone[4:])
+    return (-minutes if zone[0] == "-" else minutes) * 60_000_000
 
 
 class _One(NamedTuple):

@@ -10,10 +10,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from amoot_etl.transformers.stamps import NO_STAMP, TEHRAN, read_stamps, read_update_times, stamp_order
+from amoot_etl.transformers.stamps import (
+    NO_STAMP,
+    TEHRAN,
+    _read_odd,
+    read_stamps,
+    read_update_times,
+    stamp_order,
+)
 
 TODAY = dt.date(2026, 11, 21)
 ZONE = zoneinfo.ZoneInfo("Asia/Tehran")
@@ -268,3 +275,44 @@ def test_a_two_digit_year_is_told_by_the_date_of_the_run():
         (None, "date_invalid"),
     ):
         assert [finding.rule for finding in read_stamps(stamps, today=today).findings] == [rule]
+
+
+ZONES = st.one_of(
+    st.sampled_from(["", "Z", "z", "+18:00", "+18:01", "-17:59", "+03:75", "+0330", "+03"]),
+    st.builds("{}{:02}:{:02}".format, st.sampled_from("+-"), st.integers(0, 19), st.integers(0, 60)),
+)
+CLOCKS = st.builds(
+    "{}{:02}:{:02}{}".format,
+    st.sampled_from("T "),
+    st.integers(0, 24),
+    st.integers(0, 60),
+    st.sampled_from(["", ":00", ":59", ":60", ":41.9", ":41.1234567", ":41."]),
+)
+DAYS = st.one_of(
+    st.dates(dt.date(1799, 3, 19), dt.date(1799, 3, 23)).map(str),
+    st.dates(dt.date(2123, 3, 18), dt.date(2123, 3, 22)).map(str),
+    st.sampled_from(["2025-02-30", "2025-13-01", "0001-01-01", "1900-01-01", "1404-07-29", "2025/10/21"]),
+    st.dates().map(str),
+)
+
+
+@example("2025-10-21T10:00:00+18:01")
+@example("2025-10-21/10:00:00")
+@given(st.builds("{}{}{}".format, DAYS, CLOCKS, ZONES))
+def test_a_stamp_reads_the_same_in_any_company(text):
+    """The ways for whole arrays give what the careful way gives, whatever stands beside the stamp."""
+    alone = _read_odd(text, None)
+    for other in (
+        None,
+        "never",
+        "2025-02-30T00:00:00",
+        "2025-10-21T11:03:41.1234567",
+        "2025-10-21T11:03:41Z",
+    ):
+        stamps = read_stamps(pa.array([text, other]))
+        rules = [(finding.rule, finding.detail) for finding in stamps.findings if finding.rows[0] == 0]
+        assert rules == ([alone.trouble] if alone.trouble else [])
+        if alone.instant is None:
+            assert stamp_order(pa.array([text, other])).tolist()[0] == alone.naive
+        else:
+            assert stamps.updated_at.view(pa.int64()).to_pylist()[0] == alone.instant
