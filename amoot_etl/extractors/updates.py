@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tempfile
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from amoot_etl.extractors.body import BodyReader
+from amoot_etl.errors import UnexpectedAnswer
+from amoot_etl.extractors.body import BodyReader, usable_ids
 from amoot_etl.extractors.contacts import ALL, frame_of, iter_listing
+from amoot_etl.extractors.landing import Landing
 from amoot_etl.schema import UPDATE_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
+    import pyarrow as pa
 
     from amoot_etl.client import Client
+    from amoot_etl.extractors.body import Raw
+    from amoot_etl.extractors.landing import Segment
 
-__all__ = ["extract_updates", "iter_updates", "update_reader"]
+__all__ = ["entries", "extract_updates", "iter_updates", "land_updates", "update_reader"]
 
 _METHOD = "ContactListUpdates"
+_SIDE_BY_SIDE: Final = 2
+"""Segments that are read at a time; a list of a million contacts has eight or nine."""
 
 
 def extract_updates(client: Client) -> pd.DataFrame:
@@ -45,3 +58,54 @@ def iter_updates(client: Client) -> Iterator[pd.DataFrame]:
 def update_reader() -> BodyReader:
     """Make a reader of the entries."""
     return BodyReader(_METHOD, UPDATE_FIELDS)
+
+
+def land_updates(client: Client, folder: Path) -> list[Segment]:
+    """Bring the list to disk.
+
+    Args:
+        client: A connection to the portal.
+        folder: Where a folder for its segments is made.
+
+    Raises:
+        CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
+    """
+
+    def landing() -> Landing:
+        return Landing(_METHOD, Path(tempfile.mkdtemp(prefix="updates-", dir=folder)))
+
+    return client.download(_METHOD, landing, ContactGroupID=ALL)
+
+
+def entries(segments: Sequence[Segment]) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:
+    """Give the landed entries that have a usable ID, in chunks: IDs and stamps as they were written.
+
+    Raises:
+        UnexpectedAnswer: The list is not what the portal documents.
+    """
+    for raw in _read_side_by_side(segments):
+        numbers = usable_ids(raw.table.column("ID"))
+        if numbers is not None:
+            yield numbers, raw.table.column("UpdateDateTime").combine_chunks()
+
+
+def _read_side_by_side(segments: Sequence[Segment]) -> Iterator[Raw]:
+    """Read segments some at a time; from one on that cannot be read by itself, all as one stream."""
+    reader = update_reader()
+
+    def read(segment: Segment) -> list[Raw] | None:
+        try:
+            return reader.read(segment) if segment.cut else None
+        except UnexpectedAnswer:
+            return None
+
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        coming = deque(pool.submit(read, segment) for segment in segments[:_SIDE_BY_SIDE])
+        for number in range(len(segments)):
+            chunks = coming.popleft().result()
+            if chunks is None:
+                yield from reader.read_carefully(segments[number:])
+                return
+            following = number + _SIDE_BY_SIDE
+            coming.extend(pool.submit(read, segment) for segment in segments[following : following + 1])
+            yield from chunks

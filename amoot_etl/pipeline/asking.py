@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 from amoot_etl import errors
 from amoot_etl.extractors.contacts import contact_reader
 from amoot_etl.extractors.groups import Group, fetch_groups
+from amoot_etl.pipeline.changelist import Updates, fetch_updates
 from amoot_etl.pipeline.collect import Progress
 from amoot_etl.pipeline.idsets import NOBODY, ids_of, union, without
-from amoot_etl.pipeline.prove import Fetched, Updates, fetch_each, fetch_updates
+from amoot_etl.pipeline.prove import Fetched, fetch_each
 from amoot_etl.pipeline.synccost import Pace
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from amoot_etl.extractors.contacts import ALL, NO_LABEL
 from amoot_etl.pipeline.asking import Asking, InFull
+from amoot_etl.pipeline.changelist import Updates
 from amoot_etl.pipeline.doubt import Doubt, only_restamped
 from amoot_etl.pipeline.expect import Knowledge
 from amoot_etl.pipeline.idsets import NOBODY, union, without
-from amoot_etl.pipeline.prove import Updates
 from amoot_etl.pipeline.synccost import (
     FREE,
     RECORD_BYTES,

@@ -6,63 +6,43 @@ something is gone. An empty list, or one that lacks contacts we hold, proves not
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from concurrent.futures import Future
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from amoot_etl.errors import AmootError, CredentialsError, NotFound, PortalUnavailable, UnexpectedAnswer
-from amoot_etl.extractors.body import usable_ids
 from amoot_etl.extractors.contacts import fetch_contact
-from amoot_etl.extractors.landing import Landing
-from amoot_etl.extractors.updates import update_reader
+from amoot_etl.extractors.updates import entries, land_updates
 from amoot_etl.pipeline.absence import stand_out
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.crew import in_threads
 from amoot_etl.pipeline.idsets import NOBODY, inside, union
-from amoot_etl.pipeline.marks import marks_of
 from amoot_etl.transformers.stamps import stamp_order
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     import numpy.typing as npt
-    import pyarrow as pa
 
     from amoot_etl.client import Client
     from amoot_etl.extractors.careful import Record
-    from amoot_etl.extractors.landing import Segment
     from amoot_etl.pipeline.roll import Roll
 
 __all__ = [
     "Fetched",
     "Gap",
-    "Updates",
     "ask_for_updates",
     "compare",
     "fetch_each",
-    "fetch_updates",
     "few",
     "not_asked",
 ]
 
 _METHOD: Final = "ContactListUpdates"
 _BLOCK: Final = 1 << 20
-
-
-class Updates(NamedTuple):
-    """The entries of `ContactListUpdates`, by ID."""
-
-    ids: npt.NDArray[np.int64]
-    stamps: npt.NDArray[np.int64]
-    marks: npt.NDArray[np.int64]
-    """The stamps as `marks` has them; empty unless they were asked for."""
-    bytes: int = 0
-    """Size of the body."""
 
 
 class Gap(NamedTuple):
@@ -93,36 +73,6 @@ class Fetched(NamedTuple):
     """The portal would not say."""
 
 
-def fetch_updates(client: Client, folder: Path, *, today: dt.date | None = None) -> Updates:
-    """Give the portal's list of changes, the newest entry of each contact.
-
-    Args:
-        client: A connection to the portal.
-        folder: Where the body lands.
-        today: The run's date, if marks are wanted.
-
-    Raises:
-        CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
-    """
-    segments = _land(client, folder)
-    ids: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
-    stamps: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
-    marks: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
-    for numbers, texts in _entries(segments):
-        ids.append(numbers)
-        stamps.append(stamp_order(texts))
-        if today is not None:
-            marks.append(marks_of(texts, today=today))
-    size = 0
-    for segment in segments:
-        size += segment.path.stat().st_size
-        segment.path.unlink()
-    all_ids, all_stamps, all_marks = np.concatenate(ids), np.concatenate(stamps), np.concatenate(marks)
-    order = np.lexsort((all_stamps, all_ids))
-    last = order[np.append(np.diff(all_ids[order]) != 0, True)[: len(order)]]
-    return Updates(all_ids[last], all_stamps[last], all_marks[last] if len(all_marks) else all_marks, size)
-
-
 def ask_for_updates(
     client: Client, folder: Path, *, after: Callable[[], object] | None = None
 ) -> Future[Path]:
@@ -134,7 +84,7 @@ def ask_for_updates(
         after: Waits for what has to be there before the list is asked for.
 
     Returns:
-        A file for `compare`, or the errors of `fetch_updates` and of `after`.
+        A file for `compare`, or the client's errors and those of `after`.
     """
     future: Future[Path] = Future()
 
@@ -153,29 +103,14 @@ def ask_for_updates(
 
 def _note_updates(client: Client, folder: Path) -> Path:
     """Fetch the list, and leave its numbers on disk: memory is not to grow with the book."""
-    segments = _land(client, folder)
+    segments = land_updates(client, folder)
     path = segments[0].path.with_name("numbers") if segments else folder / "no-updates"
     with path.open("wb") as file:
-        for numbers, texts in _entries(segments):
+        for numbers, texts in entries(segments):
             file.write(np.column_stack((numbers, stamp_order(texts))).tobytes())
     for segment in segments:
         segment.path.unlink()
     return path
-
-
-def _land(client: Client, folder: Path) -> list[Segment]:
-    def landing() -> Landing:
-        return Landing(_METHOD, Path(tempfile.mkdtemp(prefix="updates-", dir=folder)))
-
-    return client.download(_METHOD, landing, ContactGroupID=0)
-
-
-def _entries(segments: Sequence[Segment]) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:
-    """Give the entries that have a usable ID, in chunks: IDs and stamps as they were written."""
-    for raw in update_reader().read_all(segments):
-        numbers = usable_ids(raw.table.column("ID"))
-        if numbers is not None:
-            yield numbers, raw.table.column("UpdateDateTime").combine_chunks()
 
 
 def compare(updates: Path, roll: Roll) -> Gap:

@@ -13,10 +13,10 @@ from amoot_etl.pipeline.synccost import FREE
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from amoot_etl.pipeline.changelist import Updates
     from amoot_etl.pipeline.expect import Knowledge
     from amoot_etl.pipeline.held import Held
     from amoot_etl.pipeline.learnt import Learnt
-    from amoot_etl.pipeline.prove import Updates
 
     Ids = npt.NDArray[np.int64]
 
