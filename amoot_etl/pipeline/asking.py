@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from amoot_etl import errors
 from amoot_etl.extractors.contacts import contact_reader
-from amoot_etl.extractors.groups import Group, fetch_groups
-from amoot_etl.pipeline.changelist import Updates, fetch_updates
+from amoot_etl.extractors.groups import fetch_groups
+from amoot_etl.pipeline.changelist import fetch_updates
 from amoot_etl.pipeline.collect import Progress
+from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.idsets import NOBODY, ids_of, union, without
 from amoot_etl.pipeline.prove import Fetched, fetch_each
 from amoot_etl.pipeline.synccost import Pace
@@ -19,18 +20,21 @@ from amoot_etl.pipeline.synccost import Pace
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
 
     from amoot_etl.client import Client
+    from amoot_etl.extractors.groups import Group
+    from amoot_etl.pipeline.changelist import Updates
     from amoot_etl.pipeline.expect import Knowledge
     from amoot_etl.pipeline.learnt import Learnt
 
     Ids = npt.NDArray[np.int64]
 
-__all__ = ["Asking", "InFull"]
+__all__ = ["Asking", "FirstAnswers", "InFull", "ask_first"]
 
 _log = logging.getLogger("amoot_etl.sync")
 
@@ -51,6 +55,41 @@ class InFull(Exception):  # noqa: N818 - a turn of the road, not a fault
         self.why = why
 
 
+class FirstAnswers(NamedTuple):
+    """What every sync asks for: the groups, and the list of changes."""
+
+    groups: list[Group]
+    updates: Updates
+    pace: Pace
+
+
+def ask_first(client: Client, folder: Path, *, today: dt.date) -> Future[FirstAnswers]:
+    """Ask what every sync asks, while other work goes on.
+
+    Args:
+        client: A connection to the portal.
+        folder: Where the list of changes lands.
+        today: The run's date in Tehran.
+
+    Returns:
+        The answers, or the client's errors; `InFull` where the token may not ask.
+    """
+
+    def ask() -> FirstAnswers:
+        begun = time.monotonic()
+        groups = fetch_groups(client)
+        latency = time.monotonic() - begun
+        try:
+            updates = fetch_updates(client, folder, today=today)
+        except errors.CredentialsError as error:
+            raise InFull(f"the token may not call {error.subject}") from error
+        spent = updates.seconds - latency
+        rate = updates.bytes / spent if updates.bytes >= _LARGE and spent > 0 else _RATE
+        return FirstAnswers(groups, updates, Pace(latency, rate, client.settings.concurrency))
+
+    return in_background(ask, "first")
+
+
 class Asking:
     """One sync's questions.
 
@@ -58,24 +97,22 @@ class Asking:
         client: A connection to the portal.
         learnt: Takes the records that come.
         knowledge: Takes what they say of memberships.
-        folder: Where the list of changes lands.
-        today: The run's date in Tehran.
+        first: What was asked already.
         watch: Told how far the asking has come.
     """
 
-    def __init__(  # noqa: PLR0913 - whom to ask, and who is told
+    def __init__(
         self,
         client: Client,
         learnt: Learnt,
         knowledge: Knowledge,
-        folder: Path,
+        first: FirstAnswers,
         *,
-        today: dt.date,
         watch: Callable[[Progress], None] | None = None,
     ) -> None:
-        self.groups: list[Group] = []
+        self.groups = first.groups
         """The groups as the portal told of them last."""
-        self.requests: Counter[str] = Counter()
+        self.requests = Counter({"ContactGroupList": 1, "ContactListUpdates": 1})
         self.asked: Ids = NOBODY
         """Contacts that were asked for one by one, rising."""
         self.failed: Ids = NOBODY
@@ -87,37 +124,17 @@ class Asking:
         self._client = client
         self._learnt = learnt
         self._knowledge = knowledge
-        self._folder = folder
-        self._today = today
         self._watch = watch
         self._listings = 0
         self._ahead = 0
         learnt.watch = self._tell if watch else None
-        self._latency = 0.0
+        knowledge.only_groups(group.group_id for group in first.groups)
 
     def ask_groups(self) -> None:
-        """Ask which groups there are, and for their counts."""
-        begun = time.monotonic()
+        """Ask again which groups there are, and for their counts."""
         self.groups = fetch_groups(self._client)
-        self._latency = time.monotonic() - begun
         self.requests["ContactGroupList"] += 1
         self._knowledge.only_groups(group.group_id for group in self.groups)
-
-    def ask_updates(self) -> tuple[Updates, Pace]:
-        """Ask for the list of changes, and tell how quickly the portal answers.
-
-        Raises:
-            InFull: The token may not ask.
-        """
-        begun = time.monotonic()
-        self.requests["ContactListUpdates"] += 1
-        try:
-            updates = fetch_updates(self._client, self._folder, today=self._today)
-        except errors.CredentialsError as error:
-            raise InFull(f"the token may not call {error.subject}") from error
-        spent = time.monotonic() - begun - self._latency
-        rate = updates.bytes / spent if updates.bytes >= _LARGE and spent > 0 else _RATE
-        return updates, Pace(self._latency, rate, self._client.settings.concurrency)
 
     def get(self, ids: Ids, *, at_most: float | None = None) -> None:
         """Ask for contacts one by one.

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from amoot_etl.extractors.contacts import ALL, NO_LABEL
 from amoot_etl.pipeline.asking import Asking, InFull
-from amoot_etl.pipeline.changelist import Updates
 from amoot_etl.pipeline.doubt import Doubt, only_restamped
 from amoot_etl.pipeline.expect import Knowledge
 from amoot_etl.pipeline.idsets import NOBODY, union, without
@@ -23,7 +22,6 @@ from amoot_etl.pipeline.synccost import (
     FREE,
     RECORD_BYTES,
     SLACK,
-    Pace,
     choose,
     most_gets,
     most_in_doubt,
@@ -33,7 +31,6 @@ from amoot_etl.pipeline.told import Open, left_open, what_changed, worth_asking
 from amoot_etl.transformers.text import clean
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections import Counter
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -43,6 +40,7 @@ if TYPE_CHECKING:
 
     from amoot_etl.client import Client
     from amoot_etl.extractors.groups import Group
+    from amoot_etl.pipeline.asking import FirstAnswers
     from amoot_etl.pipeline.collect import Progress
     from amoot_etl.pipeline.held import Held
     from amoot_etl.pipeline.learnt import Learnt
@@ -62,8 +60,7 @@ class CatchUp:
         held: The current set.
         contacts: Its table of contacts.
         learnt: Takes the records that come.
-        folder: Where the list of changes lands.
-        today: The run's date in Tehran.
+        first: What every sync asks, answered.
         watch: Told how far the asking has come.
     """
 
@@ -73,9 +70,8 @@ class CatchUp:
         held: Held,
         contacts: Path,
         learnt: Learnt,
-        folder: Path,
+        first: FirstAnswers,
         *,
-        today: dt.date,
         watch: Callable[[Progress], None] | None = None,
     ) -> None:
         self.held = held
@@ -84,10 +80,11 @@ class CatchUp:
         self.moved: set[int] = set()
         """Groups that kept changing while they were listed: the next sync lists them again."""
         self.open = Open(0, 0, 0)
-        self._ask = Asking(client, learnt, self.knowledge, folder, today=today, watch=watch)
+        self._ask = Asking(client, learnt, self.knowledge, first, watch=watch)
         self._contacts = contacts
         self._doubt = Doubt(self.knowledge, most_in_doubt(len(held.ids)))
-        self._updates = Updates(NOBODY, NOBODY, NOBODY)
+        self._updates = first.updates
+        self._pace = first.pace
         self._accepted: set[int] = set()
         """Listed groups of which the portal counts otherwise than it lists."""
         self._settled = NOBODY
@@ -105,8 +102,6 @@ class CatchUp:
             InFull: The whole had better be exported.
             CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
         """
-        self._ask.ask_groups()
-        self._updates, pace = self._ask.ask_updates()
         told = what_changed(self.held, self._updates)
         changed = union(told.restamped, self.held.aged)
         wanted = union(changed, told.absent)
@@ -114,8 +109,8 @@ class CatchUp:
         asked = worth_asking(self.held, told.news)
         differs = len(wanted) or len(asked) or must or not self._as_held()
         if differs:
-            self._ask.list(self._choose(wanted, must, pace))
-            self._look_for(wanted, told.news, pace)
+            self._ask.list(self._choose(wanted, must))
+            self._look_for(wanted, told.news)
             self._doubt.restamped = only_restamped(self._contacts, self.learnt, told.restamped)
             while self._step():
                 pass
@@ -167,12 +162,12 @@ class CatchUp:
         held = {group_id: group.title for group_id, group in self.held.groups.items()}
         return self.titles() == held and all(self.knowledge.agrees(group) for group in self.groups)
 
-    def _choose(self, wanted: Ids, must: Sequence[int], pace: Pace) -> Sequence[int]:
+    def _choose(self, wanted: Ids, must: Sequence[int]) -> Sequence[int]:
         members = dict(self.knowledge.members)
         sizes = self._sizes()
         members[self.no_label] = without(self.held.ids, union(*members.values()))
         sizes[self.no_label] = self._outside = len(members[self.no_label])
-        choice = choose(wanted, members, sizes, must, len(self.held.ids), pace)
+        choice = choose(wanted, members, sizes, must, len(self.held.ids), self._pace)
         _log.info("%d contacts to ask for, %d groups to list", len(choice.gets), len(choice.listings))
         if choice.why:
             raise InFull(choice.why)
@@ -181,12 +176,14 @@ class CatchUp:
 
     # One step after another.
 
-    def _look_for(self, wanted: Ids, news: Ids, pace: Pace) -> None:
+    def _look_for(self, wanted: Ids, news: Ids) -> None:
         """Get contacts that no listing has shown so far."""
         new = worth_asking(self.held, without(news, self.learnt.ids))
         size = (self._outside + len(new)) * RECORD_BYTES
         # New contacts that no group has gained are in no group: many of them come cheaper in one listing.
-        if len(new) > FREE and seconds(1, size, pace) < seconds(len(new), len(new) * RECORD_BYTES, pace):
+        if len(new) > FREE and seconds(1, size, self._pace) < seconds(
+            len(new), len(new) * RECORD_BYTES, self._pace
+        ):
             self._ask.list([self.no_label])
         rest = self._not_settled(union(wanted, new))
         if len(rest) > most_gets(len(self.held.ids)) and self.no_label not in self.knowledge.listed:

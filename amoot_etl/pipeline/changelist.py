@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -33,6 +34,8 @@ class Updates(NamedTuple):
     """The stamps as `marks` has them."""
     bytes: int = 0
     """Size of the body."""
+    seconds: float = 0.0
+    """How long it took to come."""
 
 
 def fetch_updates(client: Client, folder: Path, *, today: dt.date) -> Updates:
@@ -46,7 +49,9 @@ def fetch_updates(client: Client, folder: Path, *, today: dt.date) -> Updates:
     Raises:
         CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
     """
+    begun = time.monotonic()
     segments = land_updates(client, folder)
+    seconds = time.monotonic() - begun
     parts = [np.empty((3, 0), np.int64)]
     for ids, texts in entries(segments):
         parts.append(np.stack((ids, stamp_order(texts), marks_of(texts, today=today))))
@@ -60,4 +65,4 @@ def fetch_updates(client: Client, folder: Path, *, today: dt.date) -> Updates:
         order = np.lexsort((stamps, ids))
         last = order[np.append(np.diff(ids[order]) != 0, True)]
         ids, stamps, marks = ids[last], stamps[last], marks[last]
-    return Updates(ids, stamps, marks, size)
+    return Updates(ids, stamps, marks, size, seconds)

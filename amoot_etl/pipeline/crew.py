@@ -4,17 +4,43 @@ from __future__ import annotations
 
 import queue
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["TICK", "in_threads"]
+__all__ = ["TICK", "in_background", "in_threads"]
 
 TICK: Final = 0.5
 """Longest a main thread waits at a stretch, in seconds: on Windows, Ctrl-C is heard only in between."""
 
 _T = TypeVar("_T")
+
+
+def in_background(do: Callable[[], _T], name: str) -> Future[_T]:
+    """Do something in a thread of its own, while other work goes on.
+
+    Args:
+        do: What is done.
+        name: The thread's name, for debuggers.
+
+    Returns:
+        What `do` gave or raised, once it has.
+
+    >>> in_background(lambda: 6 * 7, "thinking").result()
+    42
+    """
+    future: Future[_T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(do())
+        except BaseException as error:  # noqa: BLE001 - told to whoever asks for the result
+            future.set_exception(error)
+
+    threading.Thread(target=work, name=f"amoot-{name}", daemon=True).start()
+    return future
 
 
 def in_threads(do: Callable[[_T], object], things: Iterable[_T], count: int) -> None:

@@ -175,10 +175,10 @@ class Knowledge:
         return union(stay, self.received)
 
     def labelled(self, ids: Ids) -> npt.NDArray[np.bool_]:
-        """Say which of some contacts are in a group."""
+        """Say which of some contacts, rising, are in a group."""
         found = np.zeros(len(ids), bool)
         for members in self.members.values():
-            found |= inside(ids, members)
+            found[np.searchsorted(ids, common(members, ids))] = True
         return found
 
     def lost(self) -> Ids:

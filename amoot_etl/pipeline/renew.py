@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from amoot_etl.extractors.groups import Group
     from amoot_etl.loaders.draft import Draft
     from amoot_etl.loaders.generations import Generation
     from amoot_etl.pipeline.catchup import CatchUp
@@ -57,7 +58,7 @@ class Renewal:
         memberships = Memberships(titles)
         for group_id in titles:
             memberships.add(group_id, known.members.get(group_id, NOBODY))
-        facts = [self._facts(group_id) for group_id in titles]
+        facts = [self._facts(group, titles[group.group_id]) for group in asking.groups]
         tallies = [_Tally(group_id, one.unreadable, one.repeated) for group_id, one in known.listed.items()]
         read = _Read(tallies, asking.learnt.loose_unreadable, memberships)
         splice = Splice(
@@ -100,10 +101,8 @@ class Renewal:
             rows=splice.rows,
         )
 
-    def _facts(self, group_id: int) -> GroupFacts:
-        group = next(group for group in self._asking.groups if group.group_id == group_id)
-        title = self._asking.titles()[group_id]
-        return GroupFacts(group, title, *self._known.counts(group_id), self._known.reconciled(group))
+    def _facts(self, group: Group, title: str | None) -> GroupFacts:
+        return GroupFacts(group, title, *self._known.counts(group.group_id), self._known.reconciled(group))
 
     def _line(self, group_id: int) -> dict[str, Any]:
         """Give the manifest's line of a listing: read in this run, or inferred."""

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from amoot_etl.client import Client
 from amoot_etl.errors import AmootError, OutputError
-from amoot_etl.pipeline.catchup import CatchUp, InFull
+from amoot_etl.pipeline.asking import InFull, ask_first
+from amoot_etl.pipeline.catchup import CatchUp
 from amoot_etl.pipeline.export import ExportResult, export_into
 from amoot_etl.pipeline.formats import check_formats
 from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK, Candidate, objections
@@ -217,6 +218,8 @@ class _Work:
         return Run(settings, self.run_id, mode=mode, portal=self._portal, raw=raw, today=self._today)
 
     def _sync(self, run: Run, previous: Generation, landing: Path) -> _Done:
+        # The portal is asked while what is held is read.
+        first = ask_first(self._client, landing, today=run.today)
         held = read_held(previous, today=run.today)
         learnt = Learnt(self._client, landing, raw=run.raw, today=run.today, shape=run.shape)
         asking = CatchUp(
@@ -224,8 +227,7 @@ class _Work:
             held,
             previous.file("contacts"),
             learnt,
-            landing,
-            today=run.today,
+            first.result(),
             watch=self._watch,
         )
         changed = asking.run() or run.wants_other_formats(self._wish, previous)
