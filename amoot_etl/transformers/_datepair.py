@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.transformers._arrow import Finding, encoded
+from amoot_etl.transformers._arrow import Finding, decoded, encoded
 from amoot_etl.transformers._dateforms import LEAP_BY_2820, SENTINEL_DAY, Calendar, Note, State
 from amoot_etl.transformers._datescan import NO_TIME, Readings, read_distinct
 from amoot_etl.transformers._days import NO_DAY, days_to_text, days_to_ymd, distinct_days
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Rows = npt.NDArray[np.int64]
     Places = npt.NDArray[np.intp]
 
-__all__ = ["Pair", "Side", "read_side"]
+__all__ = ["Pair", "Side", "read_sides"]
 
 _EPOCH = dt.date(1970, 1, 1)
 _HALF_PAST = 73_800
@@ -38,11 +38,11 @@ _HALF_PAST = 73_800
 
 
 class Side(NamedTuple):
-    """One field of a pair: its distinct texts, read, and which of them each row holds."""
+    """One field of a pair: distinct texts, read, and which of them each row holds."""
 
-    field: str
     calendar: Calendar
     texts: pa.Array
+    """The distinct texts of all fields that were read together."""
     places: Places
     """Position of each row's text, `len(texts)` for null."""
     readings: Readings
@@ -58,31 +58,34 @@ class Side(NamedTuple):
         return (self.readings.notes & np.uint8(note)) > 0
 
 
-def read_side(array: pa.Array, calendar: Calendar, field: str, today: dt.date) -> Side:
-    """Read one field of a chunk.
+def read_sides(arrays: Sequence[pa.Array], calendar: Calendar, today: dt.date) -> list[Side]:
+    """Read fields of a chunk that are meant to hold dates of one calendar.
 
     Args:
-        array: What it held: strings, plain or encoded, or all null.
-        calendar: What it is meant to hold.
-        field: The portal's name of it.
+        arrays: What each held: strings, plain or encoded, or all null.
+        calendar: What they are meant to hold.
         today: The run's date.
+
+    Returns:
+        One for each of `arrays`.
     """
-    if array.null_count == len(array):
-        texts, places = pa.array([], pa.string()), np.zeros(len(array), np.intp)
-    else:
-        if not pa.types.is_dictionary(array.type) and array.type != pa.string():
-            array = pc.cast(array, pa.string())
-        array = encoded(array)
-        texts = pc.cast(array.dictionary, pa.string())
-        places = array.indices.cast(pa.int64()).fill_null(len(texts)).to_numpy()
-    read = read_distinct(texts, calendar, today)
+    if not arrays:
+        return []
+    texts, *more = (array if len(arrays) == 1 else decoded(array) for array in arrays)
+    if not pa.types.is_dictionary(texts.type):
+        texts = pa.concat_arrays([pc.cast(array, pa.string()) for array in (texts, *more)])
+    distinct = encoded(texts)
+    known = pc.cast(distinct.dictionary, pa.string())
+    places = distinct.indices.cast(pa.int64()).fill_null(len(known)).to_numpy()
+    read = read_distinct(known, calendar, today)
     with_null = Readings(
         np.append(read.days, np.int32(NO_DAY)),
         np.append(read.states, np.uint8(State.EMPTY)),
         np.append(read.notes, np.uint8(Note.NONE)),
         np.append(read.seconds, np.int32(NO_TIME)),
     )
-    return Side(field, calendar, texts, places, with_null)
+    ends = np.cumsum([len(array) for array in arrays])[:-1]
+    return [Side(calendar, known, its, with_null) for its in np.split(places, ends)]
 
 
 class Pair:
@@ -92,10 +95,11 @@ class Pair:
         ours: The Gregorian field.
         twin: The Jalali one.
         column: Our Gregorian column, for the findings.
+        fields: The portal's names of the two fields, for the findings.
     """
 
-    def __init__(self, ours: Side, twin: Side, column: str) -> None:
-        self.ours, self.twin, self.column = ours, twin, column
+    def __init__(self, ours: Side, twin: Side, column: str, fields: tuple[str, str]) -> None:
+        self.ours, self.twin, self.column, self.fields = ours, twin, column, fields
         self.days, (our_slots, twin_slots) = distinct_days(ours.readings.days, twin.readings.days)
         self.our_slots, self.twin_slots = our_slots[ours.places], twin_slots[twin.places]
         self.slots = np.where(self.our_slots >= 0, self.our_slots, self.twin_slots)
@@ -140,14 +144,15 @@ class Pair:
         if not len(rows):
             return
         self._follow_twin(rows)
-        detail = f"{self.ours.field} is Tehran's midnight told in UTC: the day of {self.twin.field} is kept"
+        ours, twin = self.fields
+        detail = f"{ours} is Tehran's midnight told in UTC: the day of {twin} is kept"
         yield Finding(self.column, "date_shifted", rows, self._as_json(rows), detail)
 
     def _tell_mismatch(self, rows: Rows) -> Iterator[Finding]:
         """Tell the pairs that name two days."""
         if not len(rows):
             return
-        ours, twin = self.ours.field, self.twin.field
+        ours, twin = self.fields
         our_days, twin_days = self.days[self.our_slots[rows]], self.days[self.twin_slots[rows]]
         # Software with the 2820-year rule is one day late, all through the year it wrongly calls leap.
         late = (twin_days - our_days == 1) & np.isin(days_to_ymd(twin_days)[0], LEAP_BY_2820)
@@ -166,7 +171,7 @@ class Pair:
     def _as_json(self, rows: Rows) -> pa.Array:
         """Give both fields of these rows, as received, as one JSON object each."""
         parts: list[pa.Array | str] = []
-        for opening, side in (("{", self.ours), (", ", self.twin)):
+        for opening, side, field in zip(("{", ", "), (self.ours, self.twin), self.fields, strict=True):
             values = side.values(rows).dictionary_encode()
             texts = values.dictionary
             if pc.any(pc.match_substring_regex(texts, r'["\\\x00-\x1f]')).as_py():
@@ -174,18 +179,18 @@ class Pair:
                 texts = pa.array(quoted, pa.string())
             else:
                 texts = pc.binary_join_element_wise('"', texts, '"', "")
-            parts += [f"{opening}{json.dumps(side.field)}: ", texts.take(values.indices)]
+            parts += [f"{opening}{json.dumps(field)}: ", texts.take(values.indices)]
         return pc.binary_join_element_wise(*parts, "}", "")
 
     def tell_fields(self) -> Iterator[Finding]:
         """Tell what is wrong with each field for itself."""
-        for side in (self.ours, self.twin):
+        for side, field in zip((self.ours, self.twin), self.fields, strict=True):
             troubled = (side.readings.states > State.DAY) | side.noted(Note.MISPLACED | Note.TWO_DIGIT)
             if troubled.any():
-                yield from self._tell_field(side)
+                yield from self._tell_field(side, field)
 
-    def _tell_field(self, side: Side) -> Iterator[Finding]:
-        states, field = side.readings.states, side.field
+    def _tell_field(self, side: Side, field: str) -> Iterator[Finding]:
+        states = side.readings.states
         guess = (states == State.DAY) & side.noted(Note.TWO_DIGIT)
         misplaced = (states == State.DAY) & side.noted(Note.MISPLACED) & ~guess
         leap_day = side.noted(Note.RULE_2820)
@@ -203,6 +208,8 @@ class Pair:
             if not chosen.any():
                 continue
             rows = np.flatnonzero(chosen[side.places])
+            if not len(rows):  # it is another field's, read together with this one
+                continue
             told: str | pa.Array = detail
             if detail.endswith(" "):
                 days = side.readings.days[side.places[rows]]

@@ -18,7 +18,7 @@ from amoot_etl.schema import CONTACT_FIELDS
 from amoot_etl.shape import Shape
 from amoot_etl.transformers._arrow import DICTIONARY, Finding, decoded, encoded, strings
 from amoot_etl.transformers.custom import read_custom
-from amoot_etl.transformers.dates import read_date_pair
+from amoot_etl.transformers.dates import DateFields, read_date_pairs
 from amoot_etl.transformers.email import read_email
 from amoot_etl.transformers.gender import read_gender
 from amoot_etl.transformers.mobile import read_mobile
@@ -181,8 +181,7 @@ class _Chain:
         self.columns["full_name"] = join_names(self.columns["first_name"], self.columns["last_name"])
         self._take("gender", read_gender(self.field("GenderType"), self.field("GenderTypeStr")))
         self._take("email", read_email(self.field("Email")))
-        for field, column in _DATES.items():
-            self._date(field, column)
+        self._dates()
         stamps = read_stamps(self.field("UpdateDateTime"), column="updated_at", today=self.today)
         self.columns["updated_at"] = stamps.updated_at
         self.columns["updated_date"] = stamps.updated_date
@@ -268,19 +267,22 @@ class _Chain:
         self.columns.update(zip(names, read.arrays, strict=True))
         self.findings += read.findings
 
-    def _date(self, field: str, column: str) -> None:
-        column = self.shape.name(column)
-        read = read_date_pair(
-            self.field(field),
-            self.field(f"{field}Per"),
-            column=column,
-            today=self.today,
-            birth=column == "birth_date",
-            fields=(field, f"{field}Per"),
-        )
-        self.columns[column] = read.date
-        self.columns[f"{column}_jalali"] = read.jalali
-        self.findings += read.findings
+    def _dates(self) -> None:
+        columns = [self.shape.name(column) for column in _DATES.values()]
+        pairs = [
+            DateFields(
+                self.field(field),
+                self.field(f"{field}Per"),
+                column,
+                (field, f"{field}Per"),
+                birth=column == "birth_date",
+            )
+            for field, column in zip(_DATES, columns, strict=True)
+        ]
+        for column, read in zip(columns, read_date_pairs(pairs, today=self.today), strict=True):
+            self.columns[column] = read.date
+            self.columns[f"{column}_jalali"] = read.jalali
+            self.findings += read.findings
 
     def _extra(self) -> pa.Array:
         """Collect the fields that the portal does not document into one JSON object a row."""

@@ -36,17 +36,34 @@ import pyarrow as pa
 
 from amoot_etl.transformers._arrow import DICTIONARY, Finding, strings
 from amoot_etl.transformers._dateforms import SENTINEL_DAY, Calendar
-from amoot_etl.transformers._datepair import Pair, read_side
+from amoot_etl.transformers._datepair import Pair, read_sides
 from amoot_etl.transformers._daycells import blank, canonical_days
 from amoot_etl.transformers._days import NO_DAY, days_to_text, distinct_days
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     import pandas as pd
 
-__all__ = ["DatePair", "read_date_pair", "read_dates"]
+__all__ = ["DateFields", "DatePair", "read_date_pair", "read_date_pairs", "read_dates"]
 
 _EPOCH: Final = dt.date(1970, 1, 1)
+
+
+class DateFields(NamedTuple):
+    """The two fields of a date, as received, and what only the caller knows about them."""
+
+    gregorian: pa.Array
+    """What the Gregorian field held: `string`, or encoded strings."""
+    jalali: pa.Array
+    """What the Jalali field held, as long."""
+    column: str
+    """Our Gregorian column, for the findings."""
+    fields: tuple[str, str] = ("gregorian", "jalali")
+    """The portal's names of the two fields, for the findings."""
+    birth: bool = False
+    """Whether a day after the run's date is an issue."""
 
 
 class DatePair(NamedTuple):
@@ -93,52 +110,70 @@ def read_date_pair(  # noqa: PLR0913 - two fields, and what only the caller know
     >>> [(finding.rule, finding.rows.tolist()) for finding in read.findings]
     [('date_mismatch', [2])]
     """
-    if gregorian.null_count == jalali.null_count == len(gregorian):
-        size = len(gregorian)
-        return DatePair(pa.nulls(size, pa.date32()), pa.nulls(size, DICTIONARY), [])
-    days, rest = _agreed(gregorian, jalali, today if birth else None)
-    findings: list[Finding] = []
-    if len(rest):
-        if len(rest) < len(gregorian):
-            gregorian, jalali = gregorian.take(pa.array(rest)), jalali.take(pa.array(rest))
-        pair = Pair(
-            read_side(gregorian, Calendar.GREGORIAN, fields[0], today),
-            read_side(jalali, Calendar.JALALI, fields[1], today),
-            column,
-        )
-        found = [*pair.settle(), *pair.tell_fields(), *(pair.tell_future(today) if birth else ())]
-        findings = [finding._replace(rows=rest[finding.rows]) for finding in found]
+    [pair] = read_date_pairs([DateFields(gregorian, jalali, column, fields, birth)], today=today)
+    return pair
+
+
+def read_date_pairs(pairs: Sequence[DateFields], *, today: dt.date) -> list[DatePair]:
+    """Read all dates of a chunk; as `read_date_pair`, in less time than one by one.
+
+    Args:
+        pairs: The fields of each date.
+        today: The run's date.
+
+    Returns:
+        One for each of `pairs`.
+    """
+    read = [_agreed(pair, today) for pair in pairs]
+    doubtful = [
+        (number, pair.gregorian.take(pa.array(rest)), pair.jalali.take(pa.array(rest)))
+        for number, (pair, (_, rest)) in enumerate(zip(pairs, read, strict=True))
+        if len(rest)
+    ]
+    # Few rows of each are left, and reading a few costs as much as reading many: those of all dates go together.
+    ours = read_sides([gregorian for _, gregorian, _ in doubtful], Calendar.GREGORIAN, today)
+    twins = read_sides([jalali for _, _, jalali in doubtful], Calendar.JALALI, today)
+    findings: list[list[Finding]] = [[] for _ in pairs]
+    for (number, _, _), our, twin in zip(doubtful, ours, twins, strict=True):
+        days, rest = read[number]
+        pair = Pair(our, twin, pairs[number].column, pairs[number].fields)
+        future = pair.tell_future(today) if pairs[number].birth else ()
+        found = [*pair.settle(), *pair.tell_fields(), *future]
+        findings[number] = [finding._replace(rows=rest[finding.rows]) for finding in found]
         days[rest] = np.append(pair.days, np.int32(NO_DAY))[pair.slots]
+    return [_dated(days, found) for (days, _), found in zip(read, findings, strict=True)]
+
+
+def _dated(days: npt.NDArray[np.int32], findings: list[Finding]) -> DatePair:
+    """Give days, int32 with `NO_DAY`, as columns."""
     distinct, [slots] = distinct_days(days)
+    if not len(distinct):
+        return DatePair(pa.nulls(len(days), pa.date32()), pa.nulls(len(days), DICTIONARY), findings)
     none = slots < 0
     mask = none if none.any() else None
     texts = pa.DictionaryArray.from_arrays(pa.array(slots, mask=mask), days_to_text(distinct), safe=False)
     return DatePair(pa.array(days, mask=mask).view(pa.date32()), texts, findings)
 
 
-def _agreed(
-    gregorian: pa.Array, jalali: pa.Array, latest: dt.date | None
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def _agreed(pair: DateFields, today: dt.date) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Read the rows that there is nothing to say about: nearly all, and much faster than one can decide.
-
-    Args:
-        gregorian: What the Gregorian field held.
-        jalali: What the Jalali field held.
-        latest: The last day that is not worth a word; None where all are.
 
     Returns:
         The day of each row, and the rows that have to be looked at.
     """
+    gregorian, jalali, size = pair.gregorian, pair.jalali, len(pair.gregorian)
+    if gregorian.null_count == jalali.null_count == size:
+        return np.full(size, NO_DAY, np.int32), np.empty(0, np.int64)
     if gregorian.type != pa.string() or jalali.type != pa.string():
-        return np.full(len(gregorian), NO_DAY, np.int32), np.arange(len(gregorian))
+        return np.full(size, NO_DAY, np.int32), np.arange(size)
     ours = canonical_days(gregorian, Calendar.GREGORIAN)
     twins = canonical_days(jalali, Calendar.JALALI)
     unsaid, untold = blank(gregorian), blank(jalali)
     days = np.where(unsaid, twins, ours)
     fine = (ours == twins) | unsaid | untold
     fine &= ((days != NO_DAY) & (days != SENTINEL_DAY)) | (unsaid & untold)
-    if latest is not None:
-        fine &= days <= (latest - _EPOCH).days
+    if pair.birth:
+        fine &= days <= (today - _EPOCH).days
     return days, np.flatnonzero(~fine)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from amoot_etl.transformers._dateforms import Calendar, Note, State, read_text
 from amoot_etl.transformers._datescan import read_distinct
-from amoot_etl.transformers.dates import read_date_pair, read_dates
+from amoot_etl.transformers.dates import DateFields, read_date_pair, read_date_pairs, read_dates
 from amoot_etl.transformers.jalali import FIRST_DAY, LAST_DAY, days_to_text
 
 TODAY = dt.date(2026, 11, 21)  # 1405/08/30
@@ -538,6 +538,20 @@ def nearly_canonical(draw):
     return fields
 
 
+def told_by(read):
+    """Give all that was found in a pair: rule, row, value and detail."""
+    return sorted(
+        (
+            finding.rule,
+            row,
+            finding.values[place].as_py(),
+            finding.detail if isinstance(finding.detail, str) else finding.detail[place].as_py(),
+        )
+        for finding in read.findings
+        for place, row in enumerate(finding.rows.tolist())
+    )
+
+
 @given(st.lists(nearly_canonical(), max_size=12), st.booleans(), st.integers(0, 3))
 def test_the_quick_way_and_the_careful_way_agree_on_a_column(rows, birth, cut):
     """What is read two digits at a time is what reading each distinct text gives, findings and all."""
@@ -548,20 +562,27 @@ def test_the_quick_way_and_the_careful_way_agree_on_a_column(rows, birth, cut):
     )
     assert quick.date.to_pylist() == careful.date.to_pylist()
     assert quick.jalali.to_pylist() == careful.jalali.to_pylist()
-    told = [
-        sorted(
-            (
-                finding.rule,
-                row,
-                finding.values[place].as_py(),
-                finding.detail if isinstance(finding.detail, str) else finding.detail[place].as_py(),
-            )
-            for finding in read.findings
-            for place, row in enumerate(finding.rows.tolist())
+    assert told_by(quick) == told_by(careful)
+
+
+@given(st.lists(st.lists(nearly_canonical(), min_size=4, max_size=4), min_size=1, max_size=4), st.booleans())
+def test_dates_read_together_are_what_each_is_alone(columns, encoded):
+    """Several dates of one chunk, each with its own names, give the columns and findings of each by itself."""
+    pairs = []
+    for number, rows in enumerate(columns):
+        sides = [pa.array([row[side] for row in rows], pa.string()) for side in (0, 1)]
+        if encoded and number:
+            sides = [side.dictionary_encode() for side in sides]
+        names = (f"Date{number}", f"Date{number}Per")
+        pairs.append(DateFields(*sides, f"date_{number}", names, birth=number == 1))
+    for pair, read in zip(pairs, read_date_pairs(pairs, today=TODAY), strict=True):
+        alone = read_date_pair(
+            pair.gregorian, pair.jalali, column=pair.column, today=TODAY, birth=pair.birth, fields=pair.fields
         )
-        for read in (quick, careful)
-    ]
-    assert told[0] == told[1]
+        assert read.date.equals(alone.date)
+        assert read.jalali.to_pylist() == alone.jalali.to_pylist()
+        assert told_by(read) == told_by(alone)
+        assert all(finding.column == pair.column and len(finding.rows) for finding in read.findings)
 
 
 def test_encoded_sliced_and_null_arrays_are_read_alike():
