@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -38,6 +40,7 @@ from amoot_etl.loaders.whole import write_whole
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
+    from concurrent.futures import Future
 
     from amoot_etl.schema import Table
 
@@ -49,10 +52,15 @@ COMPRESSIONS: Final = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 _BATCH_ROWS: Final = (
     8_192  # measured best: at 65,536 the writer's buffers leave the cache, and it takes half more
 )
+_WAITING: Final = 8
+"""Parts that wait to be written at most: enough to write on while 65,536 rows are read, and memory stays bounded."""
 
 
 class CsvLoader(Leavable):
     """Writes one table to one CSV file.
+
+    Rows are laid out and written by a thread behind, while the next ones are read: what goes wrong there is raised
+    by an append after, or by the close.
 
     Args:
         path: The file.
@@ -83,6 +91,8 @@ class CsvLoader(Leavable):
         self._rows = 0
         self._losses: dict[str, int] = {}
         self._written: Written | None = None
+        self._behind = ThreadPoolExecutor(max_workers=1, thread_name_prefix="amoot-csv")
+        self._pending: deque[Future[None]] = deque()
         names = headings(schema, labels)
         texts = profile == "excel"
         with telling(path):
@@ -114,14 +124,10 @@ class CsvLoader(Leavable):
             table, losses = for_spreadsheets(table, table_name(self._schema))
             for kind, count in losses.items():
                 self._losses[kind] = self._losses.get(kind, 0) + count
-        columns = [
-            as_text(column) if pa.types.is_string(field.type) else column
-            for column, field in zip(table.columns, self._columns, strict=True)
-        ]
-        if self._profile == "excel":
-            columns = [column.fill_null("") for column in columns]
-        with telling(self._path):
-            self._writer.write_table(pa.table(columns, schema=self._columns))
+        for start in range(0, table.num_rows, _BATCH_ROWS):
+            part = self._as_told(table.slice(start, _BATCH_ROWS))
+            self._await_writing(_WAITING - 1)
+            self._pending.append(self._behind.submit(self._write, part))
 
     def close(self) -> Written:
         """Finish the file; once more gives the same answer."""
@@ -129,6 +135,8 @@ class CsvLoader(Leavable):
             if self._file.closed:
                 raise closed(self._path)
             with or_release(self.release), telling(self._path):
+                self._await_writing(0)
+                self._behind.shutdown()
                 self._writer.close()
                 self._stream.close()
                 self._file.close()
@@ -139,10 +147,30 @@ class CsvLoader(Leavable):
 
     def release(self) -> None:
         """Let go of the file."""
+        self._behind.shutdown(cancel_futures=True)
         # A full disk refuses what is still to be flushed, and Arrow refuses what Python closed before it.
         for held in (self._writer, self._stream, self._file):
             with contextlib.suppress(OSError, ValueError):
                 held.close()
+
+    def _as_told(self, part: pa.Table) -> pa.Table:
+        """Give some rows as the writer takes them."""
+        columns = [
+            as_text(column) if pa.types.is_string(field.type) else column
+            for column, field in zip(part.columns, self._columns, strict=True)
+        ]
+        if self._profile == "excel":
+            columns = [column.fill_null("") for column in columns]
+        return pa.table(columns, schema=self._columns)
+
+    def _write(self, part: pa.Table) -> None:
+        with telling(self._path):
+            self._writer.write_table(part)
+
+    def _await_writing(self, waiting: int) -> None:
+        """Wait until only so many parts wait to be written, and raise what went wrong with the others."""
+        while len(self._pending) > waiting:
+            self._pending.popleft().result()
 
 
 def _known(setting: str, value: str, known: Iterable[str]) -> None:

@@ -72,7 +72,7 @@ def write_formats(  # noqa: PLR0913 - what to write, where, and how it looks
                 if not kind.holds(table.name):
                     continue
                 with target.open(table) as loader, pq.ParquetFile(path) as file:
-                    for batch in file.iter_batches(batch_size=_ROWS):
+                    for batch in file.iter_batches(batch_size=_ROWS, use_threads=False):
                         loader.append(batch)
         others += target.written
     return others

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
+import threading
 
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amoot_etl.errors import SettingsError
+from amoot_etl.errors import OutputError, SettingsError
 from amoot_etl.loaders import csv_reader
 from amoot_etl.loaders.arrow import arrow_schema
-from amoot_etl.loaders.csv import write_csv
+from amoot_etl.loaders.csv import CsvLoader, write_csv
 from amoot_etl.loaders.csv_reader import iter_csv, read_csv
 from amoot_etl.loaders.csv_text import as_text, for_spreadsheets, returned
 from amoot_etl.schema import Column, Table
@@ -223,3 +225,65 @@ def test_pieces_of_a_file_that_is_not_the_table_s(tmp_path):
         list(iter_csv(path, table))
     with pytest.raises(ValueError, match="columns of contacts"):
         list(iter_csv(path, PEOPLE))
+
+
+class Refusing:
+    """Writes like Arrow's writer, but for one time."""
+
+    _honest = pacsv.CSVWriter
+
+    def __init__(self, *arguments, **options):
+        self._writer = self._honest(*arguments, **options)
+        self._left = 3
+
+    def write_table(self, rows):
+        """Write rows, and refuse those of the third call."""
+        self._left -= 1
+        if self._left == 0:
+            raise OSError(28, "No space left on device")
+        self._writer.write_table(rows)
+
+    def close(self):
+        """Finish."""
+        self._writer.close()
+
+
+def behind():
+    """Give the threads that write CSV."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("amoot-csv")]
+
+
+@pytest.mark.parametrize("chunks", [3, 40])
+def test_what_fails_behind_is_told(tmp_path, monkeypatch, chunks):
+    """What the writing thread meets is raised as it is, by an append or by the close, and no thread stays."""
+    monkeypatch.setattr("amoot_etl.loaders.csv.pacsv.CSVWriter", Refusing)
+    with pytest.raises(OutputError, match="disk is full"):
+        write_csv([people()] * chunks, tmp_path / "people.csv", PEOPLE)
+    assert list(tmp_path.iterdir()) == []
+    assert not behind()
+
+
+def test_threads_end_with_their_file(tmp_path):
+    """A finished file and one that was let go of leave no thread, and what is let go of takes no more rows."""
+    loader = CsvLoader(tmp_path / "people.csv", arrow_schema(PEOPLE))
+    loader.append(people())
+    assert behind()
+    assert loader.close().rows == 3
+    assert not behind()
+    loader = CsvLoader(tmp_path / "other.csv", arrow_schema(PEOPLE))
+    loader.append(people())
+    loader.release()
+    assert not behind()
+    with pytest.raises(OutputError, match="closed already"):
+        loader.append(people())
+
+
+@pytest.mark.parametrize("profile", ["plain", "excel"])
+def test_the_chunking_does_not_show(tmp_path, profile):
+    """Many rows at once, more than may wait to be written, give the file that they give a few at a time."""
+    rows = pa.concat_tables([people()] * 30_000).combine_chunks()
+    at_once, little_by_little = tmp_path / "one.csv", tmp_path / "many.csv"
+    write_csv(rows, at_once, PEOPLE, profile=profile)
+    write_csv(iter(rows.to_batches(max_chunksize=5_000)), little_by_little, PEOPLE, profile=profile)
+    assert at_once.read_bytes() == little_by_little.read_bytes()
+    assert at_once.read_bytes().count(b"2025-10-21T11:02:02.960000+03:30") == 60_000
