@@ -115,6 +115,8 @@ class Landing:
         elif content.strip() or self._segments:
             self._check_last_record(content)
             self._land(content, last=True)
+        # All is on disk; whoever keeps this object for its count must not keep the body.
+        self._buffer.clear()
         return self._segments
 
     def abandon(self) -> None:

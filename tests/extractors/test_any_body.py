@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 from hypothesis import example, given, settings
@@ -266,3 +267,22 @@ def test_a_path_is_no_pattern(tmp_path):
     raw = contact_reader()._read_fast(segment)
     assert raw is not None
     assert raw.table.column("ID").to_pylist() == ["7"]
+
+
+def test_a_landed_body_is_not_kept(tmp_path):
+    """Of listings that have landed, whoever remembers them all keeps counts and paths, and no body."""
+    body = json.dumps({"Status": "Success", "Data": [{"ID": 1, "FName": "x" * 3_000_000}]}).encode()
+    landings = []
+    tracemalloc.start()
+    try:
+        for number in range(4):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            landings.append(Landing("ContactList", folder))
+            landings[-1].write(body)
+            assert len(landings[-1].finish()) == 1
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < len(body)
+    assert {landing.received for landing in landings} == {len(body)}
