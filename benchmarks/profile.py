@@ -37,10 +37,10 @@ PARTS: Final = (
     ("write", "pipeline.sink", "SpoolSink.put"),
     ("write", "pipeline.sink", "SpoolSink.finish"),
     ("compare with the list of changes", "pipeline.prove", "_note_updates"),
-    ("compare with the list of changes", "pipeline.collect", "compare"),
+    ("compare with the list of changes", "pipeline.proof", "compare"),
     ("tables beside contacts", "pipeline.collect", "write_beside"),
     ("tables beside contacts", "pipeline.collect", "late_issues"),
-    ("publish", "pipeline.run", "Run.publish"),
+    ("publish", "pipeline.publishing", "publish"),
 )
 """What is timed: a name, a module of amoot_etl, a function or method in it."""
 

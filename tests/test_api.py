@@ -12,6 +12,7 @@ import pytest
 
 import amoot_etl
 from amoot_etl import errors
+from amoot_etl.demo import AddressBook, Portal
 
 
 def test_every_public_name_is_there_and_taught():
@@ -51,6 +52,26 @@ def test_looking_needs_no_tables(module):
     code = f"import sys, {module}; print(*{heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+def test_an_export_asks_before_arrow_is_loaded(tmp_path):
+    """The downloads have begun when what they are read with is loaded: that takes half a second."""
+    code = """
+import sys
+from amoot_etl import Settings, export
+from amoot_etl.pipeline import fetch
+begin = fetch.Fetch._begin
+def begun(self, listings):
+    begin(self, listings)
+    print("begun", *{"pandas", "numpy", "pyarrow", "duckdb"} & set(sys.modules))
+fetch.Fetch._begin = begun
+export(Settings(base_url=sys.argv[1], token="t", out=sys.argv[2]))
+"""
+    with Portal(AddressBook.invent(contacts=5), token="t") as portal:
+        command = [sys.executable, "-c", code, portal.url, str(tmp_path / "output")]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "begun\n"
+    assert (tmp_path / "output" / "contacts.parquet").exists()
 
 
 def _subclasses(kind: type) -> list[type]:

@@ -15,8 +15,7 @@ from amoot_etl.pipeline.progress import retry_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from amoot_etl.pipeline.collect import Progress
-    from amoot_etl.pipeline.progress import ProgressBar
+    from amoot_etl.pipeline.progress import Progress, ProgressBar
 
 __all__ = ["Display", "log_to_stderr", "retries_told", "tell_failure"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -12,6 +12,7 @@ from amoot_etl.client import judge, shown, unexpected
 from amoot_etl.errors import NotFound, PortalUnavailable
 from amoot_etl.extractors import careful
 from amoot_etl.extractors.body import BodyReader, Raw
+from amoot_etl.extractors.groups import ALL
 from amoot_etl.extractors.landing import Landing
 from amoot_etl.schema import CONTACT_FIELDS
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from amoot_etl.client import Client
 
 __all__ = [
-    "ALL",
-    "NO_LABEL",
     "contact_reader",
     "extract_contact",
     "extract_contacts",
@@ -33,11 +32,6 @@ __all__ = [
     "iter_contacts",
     "iter_listing",
 ]
-
-ALL: Final = 0
-"""The listing of every contact."""
-NO_LABEL: Final = -1
-"""The listing of the contacts that are in no group."""
 
 
 def extract_contacts(client: Client, group_id: int = ALL) -> pd.DataFrame:

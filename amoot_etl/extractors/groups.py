@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from amoot_etl.client import unexpected
 from amoot_etl.schema import GROUP_FIELDS
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
     from amoot_etl.client import Client
 
-__all__ = ["Group", "extract_groups", "fetch_groups"]
+__all__ = ["ALL", "NO_LABEL", "Group", "extract_groups", "fetch_groups"]
+
+ALL: Final = 0
+"""What stands in place of a group for the listing of every contact."""
+NO_LABEL: Final = -1
+"""What stands in place of a group for the listing of the contacts that are in none."""
 
 _METHOD = "ContactGroupList"
 

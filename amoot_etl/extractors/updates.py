@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors.body import BodyReader, usable_ids
-from amoot_etl.extractors.contacts import ALL, frame_of, iter_listing
+from amoot_etl.extractors.contacts import frame_of, iter_listing
+from amoot_etl.extractors.groups import ALL
 from amoot_etl.extractors.landing import Landing
 from amoot_etl.schema import UPDATE_FIELDS
 

@@ -19,7 +19,6 @@ from amoot_etl.loaders.atomic import (
     telling,
     write_json,
 )
-from amoot_etl.loaders.check import check_file
 from amoot_etl.loaders.generations import (
     DRAFT_MARK,
     MANIFEST,
@@ -225,6 +224,8 @@ class Draft:
         return entries
 
     def _check(self, generation: Generation) -> None:
+        from amoot_etl.loaders.check import check_file  # noqa: PLC0415 - it brings in Arrow
+
         for entry in generation.files:
             problems = check_file(generation.path / entry["path"], entry, self.run_id)
             if problems:

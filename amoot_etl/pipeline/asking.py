@@ -11,9 +11,9 @@ from amoot_etl import errors
 from amoot_etl.extractors.contacts import contact_reader
 from amoot_etl.extractors.groups import fetch_groups
 from amoot_etl.pipeline.changelist import fetch_updates
-from amoot_etl.pipeline.collect import Progress
 from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.idsets import NOBODY, ids_of, union, without
+from amoot_etl.pipeline.progress import Progress
 from amoot_etl.pipeline.prove import Fetched, fetch_each
 from amoot_etl.pipeline.synccost import Pace
 

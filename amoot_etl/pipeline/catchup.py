@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from amoot_etl.extractors.contacts import ALL, NO_LABEL
+from amoot_etl.extractors.groups import ALL, NO_LABEL
 from amoot_etl.pipeline.asking import Asking, InFull
 from amoot_etl.pipeline.doubt import Doubt, only_restamped
 from amoot_etl.pipeline.expect import Knowledge
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from amoot_etl.client import Client
     from amoot_etl.extractors.groups import Group
     from amoot_etl.pipeline.asking import FirstAnswers
-    from amoot_etl.pipeline.collect import Progress
     from amoot_etl.pipeline.held import Held
     from amoot_etl.pipeline.learnt import Learnt
+    from amoot_etl.pipeline.progress import Progress
 
     Ids = npt.NDArray[np.int64]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from amoot_etl.extractors.contacts import NO_LABEL
+from amoot_etl.extractors.groups import NO_LABEL
 from amoot_etl.pipeline.held import look_up
 from amoot_etl.pipeline.idsets import NOBODY, common, inside, union, without
 

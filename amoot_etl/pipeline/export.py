@@ -10,32 +10,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from amoot_etl.client import Client
-from amoot_etl.pipeline.collect import Collector, Progress
-from amoot_etl.pipeline.formats import check_formats
+from amoot_etl.loaders.generations import sound_current
 from amoot_etl.pipeline.guard import MAX_SHRINK
 from amoot_etl.pipeline.resume import Resume
-from amoot_etl.pipeline.run import (
-    DEMO_URL,
-    Keeping,
-    Outcome,
-    Run,
-    Wish,
-    fingerprint,
-    formats_of,
-    now,
-    sound_previous,
-)
+from amoot_etl.pipeline.round import Round
+from amoot_etl.pipeline.run import Keeping, Run, Wish, check_call, formats_of
 from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load_settings
-from amoot_etl.transformers.custom import check_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from amoot_etl.loaders.publish import Output
+    from amoot_etl.pipeline.progress import Progress
+    from amoot_etl.pipeline.publishing import Outcome
 
-__all__ = ["DEMO_URL", "ExportResult", "export", "export_into", "fingerprint"]
+__all__ = ["ExportResult", "export", "export_into"]
 
 _log = logging.getLogger("amoot_etl.export")
 
@@ -115,9 +106,7 @@ def export(  # noqa: PLR0913 - each is a flag of the command
     """
     started = time.monotonic()
     settings = settings or load_settings()
-    settings.need_token()
-    check_formats(formats)
-    check_fields(settings.mapping)
+    check_call(settings, formats)
     keeping = keeping or Keeping()
     output = keeping.output(settings.out)
     wish = Wish(
@@ -179,25 +168,25 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
     Raises:
         AmootError: As `export`.
     """
-    previous, damage = sound_previous(output)
     with output.begin(run.run_id) as draft:
-        collected = Collector(
+        landing = output.landing(run.run_id)
+        formats = formats_of(wish.formats, sound_current(output.folder))
+        first = Round(client, run, landing, formats=formats, resume=Resume(output, run.run_id))
+        # Arrow and DuckDB take half a second to load: the portal is at work meanwhile.
+        from amoot_etl.pipeline.collect import Collector  # noqa: PLC0415
+        from amoot_etl.pipeline.publishing import publish, sound_previous  # noqa: PLC0415
+
+        previous, damage = sound_previous(output)
+        collector = Collector(
             client,
-            landing=output.landing(run.run_id),
+            run,
+            landing=landing,
             folder=draft.folder,
-            run=run.facts(),
             compression=compression,
-            formats=formats_of(wish.formats, previous),
-            shape=run.shape,
-            today=run.today,
-            now=now,
-            only=run.groups,
-            raw=run.raw,
-            info=run.info(),
+            formats=formats,
             watch=watch,
-            resume=Resume(output, run.run_id),
-        ).collect()
-        outcome = run.publish(collected, previous, draft, wish)
+        )
+        outcome = publish(run, collector.collect(first), previous, draft, wish)
         if not outcome.published:
             # A run that was rehearsed in full leaves nothing to go on with.
             output.sweep_landings(dt.timedelta(0))

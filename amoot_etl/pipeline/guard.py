@@ -6,20 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import pyarrow.parquet as pq
-
 from amoot_etl.errors import RefusedError
-from amoot_etl.pipeline.alignment import once
-from amoot_etl.pipeline.idsets import common
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
-
-__all__ = ["FULL_SCOPE", "MAX_SHRINK", "Candidate", "contact_ids", "guard", "objections", "share_of_ids"]
+__all__ = ["FULL_SCOPE", "MAX_SHRINK", "Candidate", "guard", "objections"]
 
 FULL_SCOPE: Final = "full"
 """The manifest's `scope` of an export of the whole account."""
@@ -40,7 +32,7 @@ class Candidate:
         base_url: The portal.
         account: The account's name in `amoot.toml`, if it has one.
         unlisted_groups: Groups for which the portal reports contacts, and lists none.
-        shared_ids: The share of ids in common with the set it would replace (see `share_of_ids`), or None
+        shared_ids: The share of ids in common with the set it would replace (of the smaller one), or None
             when there is nothing to compare.
     """
 
@@ -120,29 +112,6 @@ def guard(
             subject="contacts",
         )
     return found
-
-
-def contact_ids(path: Path) -> npt.NDArray[np.int64]:
-    """Give the ids of a Parquet table of contacts, as they stand in the file."""
-    with pq.ParquetFile(path) as file:
-        ids: npt.NDArray[np.int64] = file.read(["contact_id"])["contact_id"].to_numpy()
-    return ids
-
-
-def share_of_ids(previous: Path, new: Path) -> float | None:
-    """Give how much two tables of contacts have in common: their shared ids among those of the smaller one.
-
-    Measured on the smaller one, a book that grew or shrank shares all its ids, and one of another account
-    shares few, whatever their sizes.
-
-    Returns:
-        0 to 1, or None when one of them is empty.
-    """
-    one, other = once(contact_ids(previous)), once(contact_ids(new))
-    if not len(one) or not len(other):
-        return None
-    shared = len(common(one, other))
-    return shared / min(len(one), len(other))
 
 
 def _another_account(previous: Mapping[str, Any], new: Candidate) -> list[str]:

@@ -1,4 +1,4 @@
-"""A progress bar for a terminal or a notebook: contacts, time left, listings, MB/s, and retries as they happen."""
+"""How far a run has come, and a bar that shows it in a terminal or a notebook, with retries as they happen."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ import sys
 import threading
 import time
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TextIO
+from typing import Any, Final, NamedTuple, Protocol, Self, TextIO
 
-if TYPE_CHECKING:
-    from amoot_etl.pipeline.collect import Progress
-
-__all__ = ["ProgressBar", "how_far", "retry_line"]
+__all__ = ["Progress", "ProgressBar", "how_far", "retry_line"]
 
 _REDRAWN: Final = 0.2
 """Seconds between drawings in a notebook: each is a message to a browser."""
 
 
+class Progress(NamedTuple):
+    """How far a run has come."""
+
+    listings: int
+    listings_landed: int
+    records: int
+    bytes: int
+    expected: int | None
+    """Records to come in all, by the portal's counts, where it told them."""
+
+
 def how_far(progress: Progress, seconds: float) -> str:
     """Say in words how far a run has come.
 
-    >>> from amoot_etl.pipeline.collect import Progress
     >>> how_far(Progress(3, 1, 2000, 5_000_000, 9000), 2.0)
     '1 of 3 listings, 5 MB, 2.5 MB/s'
     """
@@ -51,7 +58,6 @@ class ProgressBar:
         file: Where to draw it as text; without it in the notebook, else on stderr.
 
     >>> from io import StringIO
-    >>> from amoot_etl.pipeline.collect import Progress
     >>> with ProgressBar(StringIO()) as bar:
     ...     bar.watch(Progress(3, 1, 2000, 5_000_000, 9000))
     """

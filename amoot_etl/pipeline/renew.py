@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow.parquet as pq
 
-from amoot_etl.extractors.contacts import ALL, NO_LABEL
+from amoot_etl.extractors.groups import ALL, NO_LABEL
 from amoot_etl.loaders.parquet import ParquetTarget
-from amoot_etl.pipeline.collect import Collected, Proof
+from amoot_etl.pipeline.collect import Collected
 from amoot_etl.pipeline.held import listed_at
 from amoot_etl.pipeline.idsets import NOBODY, union, without
 from amoot_etl.pipeline.memberships import Memberships
+from amoot_etl.pipeline.proof import Proof
 from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import Tables
 from amoot_etl.pipeline.splice import Splice

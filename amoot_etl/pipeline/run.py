@@ -1,4 +1,7 @@
-"""What all runs that publish have in common: their facts, the guard, the formats, the manifest."""
+"""What is known of a run before its data, and what is wanted of it.
+
+Nothing here brings in Arrow: a run asks the portal before it is loaded.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,12 @@ import datetime as dt
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from amoot_etl._version import __version__
-from amoot_etl.loaders.check import check_file
-from amoot_etl.loaders.contract import RunFacts
-from amoot_etl.loaders.generations import current_run, sound_current
 from amoot_etl.loaders.publish import Output
-from amoot_etl.pipeline.alignment import once
-from amoot_etl.pipeline.diff import write_changes
-from amoot_etl.pipeline.formats import write_formats
-from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK, Candidate, contact_ids, guard, share_of_ids
-from amoot_etl.pipeline.idsets import NOBODY, without
+from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK
 from amoot_etl.schema import SCHEMA_VERSION, TRANSFORMS_VERSION
 from amoot_etl.shape import Shape
 
@@ -26,22 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from amoot_etl.loaders.contract import Written
-    from amoot_etl.loaders.draft import Draft
+    from amoot_etl.loaders.contract import RunFacts
     from amoot_etl.loaders.generations import Generation
-    from amoot_etl.pipeline.collect import Collected
     from amoot_etl.settings import Settings
 
 __all__ = [
     "DEMO_URL",
     "Keeping",
-    "Outcome",
     "Run",
     "Wish",
+    "check_call",
     "fingerprint",
     "formats_of",
     "now",
-    "sound_previous",
 ]
 
 DEMO_URL: Final = "demo"
@@ -100,16 +93,8 @@ class Keeping:
         )
 
 
-class Outcome(NamedTuple):
-    """What became of a collected set."""
-
-    published: bool
-    manifest: dict[str, Any]
-    warnings: list[str]
-
-
 class Run:
-    """One run: what is known of it before its data, and how its data becomes the current set.
+    """One run: what is known of it before its data.
 
     Args:
         settings: Where the portal is, the account's name, and how the user wants the tables.
@@ -164,39 +149,10 @@ class Run:
 
     def facts(self, finished_at: dt.datetime | None = None) -> RunFacts:
         """Give what a file says about the run."""
+        from amoot_etl.loaders.contract import RunFacts  # noqa: PLC0415 - it stands beside what needs Arrow
+
         at = finished_at.isoformat(timespec="seconds") if finished_at else ""
         return RunFacts(self.run_id, self.mode, at, self.portal)
-
-    def publish(self, collected: Collected, previous: Generation | None, draft: Draft, wish: Wish) -> Outcome:
-        """Make a collected set the current one.
-
-        Args:
-            collected: What was collected into the draft.
-            previous: The current set, if there is one.
-            draft: The new set's folder.
-            wish: What is wanted and allowed.
-
-        Raises:
-            RefusedError: The set is incomplete or would destroy more than is plausible.
-            OutputError: It could not be written.
-        """
-        overruled = self._guard(previous, collected, draft, wish)
-        formats = formats_of(wish.formats, previous)
-        options = self.options(formats, previous)
-        manifest = self._manifest(collected, previous, draft)
-        manifest["shape"] = {**self.shape.as_json(), "options": options}
-        warnings = [*collected.warnings, *overruled]
-        if wish.dry_run:
-            return Outcome(False, {**manifest, "run_id": self.run_id, "files": []}, warnings)
-        written: list[Written] = [*collected.written]
-        facts = self.facts(collected.finished_at)
-        written += write_formats(
-            formats, draft.folder, collected.written, facts, options=options, tables=self.shape.tables
-        )
-        if previous and previous.manifest.get("scope") == self.scope:
-            written.append(write_changes(previous, draft, collected.finished_at, collected.rows))
-        check = _check_in_full if wish.check == "full" else None
-        return Outcome(True, draft.publish(manifest, written, check=check).manifest, warnings)
 
     def options(self, formats: Sequence[str], previous: Generation | None) -> dict[str, dict[str, str]]:
         """Give each format's options: as they were asked for, else as the current set has them, else the default."""
@@ -211,89 +167,22 @@ class Run:
         new = set(formats) - set(previous.formats())
         return bool(new) or self.options(formats, previous) != as_held
 
-    def _manifest(self, collected: Collected, previous: Generation | None, draft: Draft) -> dict[str, Any]:
-        new = once(contact_ids(draft.folder / "contacts.parquet"))
-        old = once(contact_ids(previous.path / "contacts.parquet")) if previous else NOBODY
-        kept = collected.contacts
-        carried = {"carried": collected.carried} if self.mode == "sync" else {}
-        return {
-            "tool_version": __version__,
-            "schema_version": SCHEMA_VERSION,
-            "mode": self.mode,
-            "started_at": self.started_at.isoformat(timespec="seconds"),
-            "finished_at": collected.finished_at.isoformat(timespec="seconds"),
-            "today": self.today.isoformat(),
-            "base_url": self.portal,
-            "account": self.account,
-            "scope": self.scope,
-            "fingerprint": self.fingerprint,
-            "counts": {
-                "received": collected.received,
-                **carried,
-                "kept": kept,
-                "repeated": collected.received + collected.carried - kept - collected.unreadable,
-                "unreadable": collected.unreadable,
-                "previous": len(old),
-                "added": len(without(new, old)),
-                "removed": len(without(old, new)),
-            },
-            "reconciliation": {
-                "groups": _reconciliation(collected),
-                "updates": collected.proof.as_json(),
-            },
-            "issues": dict(sorted(collected.rules.items())),
-        }
 
-    def _guard(
-        self, previous: Generation | None, collected: Collected, draft: Draft, wish: Wish
-    ) -> list[str]:
-        """Refuse to destroy a good set; the demo's is no loss."""
-        if previous and previous.manifest.get("base_url") == DEMO_URL:
-            previous = None
-        shared = None
-        if previous:
-            shared = share_of_ids(previous.path / "contacts.parquet", draft.folder / "contacts.parquet")
-        candidate = Candidate(
-            contacts=collected.contacts,
-            scope=self.scope,
-            base_url=self.portal,
-            account=self.account,
-            unlisted_groups=collected.unlisted_groups,
-            shared_ids=shared,
-        )
-        return guard(
-            previous.manifest if previous else None,
-            candidate,
-            max_shrink=wish.max_shrink,
-            accept_shrink=wish.accept_shrink,
-        )
+def check_call(settings: Settings, formats: Sequence[str]) -> None:
+    """Insist that the portal may be asked, and that what is wanted can be made.
 
-
-def _check_in_full(generation: Generation) -> None:
-    """Read a whole set back, every byte and every format, before it becomes current."""
-    from amoot_etl.pipeline.verify import verify_generation  # noqa: PLC0415 - only a full check needs it
-
-    verify_generation(generation).require_ok()
-
-
-def sound_previous(output: Output) -> tuple[Generation | None, list[str]]:
-    """Give the current set where it is whole, for a new one to be compared with; and a warning where it is not.
-
-    A damaged set is no good one: refusing to publish over it would leave its owner with nothing.
+    Raises:
+        SettingsError: There is no token, no such format, or a mapping's choices cannot be told apart.
     """
-    current = sound_current(output.folder)
-    if current is None:
-        damaged = ["the current set has lost its manifest"] if current_run(output.folder) else []
-    else:
-        parquet = [entry for entry in current.files if entry["format"] == "parquet"]
-        damaged = [
-            line
-            for entry in parquet
-            for line in check_file(current.path / entry["path"], entry, current.run_id)
-        ]
-    if damaged:
-        return None, [f"the current set is damaged and was compared with nothing: {damaged[0]}"]
-    return current, []
+    settings.need_token()
+    if formats:
+        from amoot_etl.pipeline.formats import check_formats  # noqa: PLC0415 - it brings in Arrow
+
+        check_formats(formats)
+    if settings.mapping:
+        from amoot_etl.transformers.custom import check_fields  # noqa: PLC0415 - it brings in Arrow
+
+        check_fields(settings.mapping)
 
 
 def fingerprint(*, raw: bool, shape: Shape | None = None) -> str:
@@ -310,21 +199,6 @@ def fingerprint(*, raw: bool, shape: Shape | None = None) -> str:
 def now() -> dt.datetime:
     """Give the time, on Tehran's clock."""
     return dt.datetime.now(_TEHRAN)
-
-
-def _reconciliation(collected: Collected) -> list[dict[str, Any]]:
-    facts = {fact.group.group_id: fact for fact in collected.groups}
-    at = collected.finished_at.isoformat(timespec="seconds")
-    lines = []
-    for listing in collected.listings:
-        fact = facts.get(listing["group_id"])
-        counted = {
-            "contacts_count": fact.group.contacts_count,
-            "contacts_active_count": fact.group.contacts_active_count,
-            "reconciled": fact.reconciled,
-        } if fact else {}  # fmt: skip
-        lines.append({"at": at, **listing, **counted})
-    return lines
 
 
 def formats_of(wanted: Sequence[str], previous: Generation | None) -> list[str]:

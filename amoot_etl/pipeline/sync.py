@@ -18,15 +18,14 @@ from amoot_etl.errors import AmootError, OutputError
 from amoot_etl.pipeline.asking import InFull, ask_first
 from amoot_etl.pipeline.catchup import CatchUp
 from amoot_etl.pipeline.export import ExportResult, export_into
-from amoot_etl.pipeline.formats import check_formats
 from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK, Candidate, objections
 from amoot_etl.pipeline.held import NEEDED, all_listed_since, read_held
 from amoot_etl.pipeline.learnt import Learnt
+from amoot_etl.pipeline.publishing import publish, sound_previous
 from amoot_etl.pipeline.renew import Renewal, compression_of, warnings_of
-from amoot_etl.pipeline.run import Keeping, Run, Wish, now, sound_previous
+from amoot_etl.pipeline.run import Keeping, Run, Wish, check_call, now
 from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load_settings
-from amoot_etl.transformers.custom import check_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from amoot_etl.loaders.generations import Generation
     from amoot_etl.loaders.publish import Output
-    from amoot_etl.pipeline.collect import Progress
+    from amoot_etl.pipeline.progress import Progress
 
 __all__ = ["FULL_EVERY", "LAST_CHECK", "SyncResult", "sync"]
 
@@ -119,9 +118,7 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
     """
     started = time.monotonic()
     settings = settings or load_settings()
-    settings.need_token()
-    check_formats(formats)
-    check_fields(settings.mapping)
+    check_call(settings, formats)
     keeping = keeping or Keeping()
     output = keeping.output(settings.out)
     wish = Wish(formats=formats, accept_shrink=accept_shrink, max_shrink=max_shrink, check=keeping.check)
@@ -236,7 +233,7 @@ class _Work:
             return _Done("unchanged", previous.manifest, warnings_of(asking), "", requests)
         with self._output.begin(run.run_id) as draft:
             collected = Renewal(run, previous, asking, draft).collect()
-            outcome = run.publish(collected, previous, draft, self._wish)
+            outcome = publish(run, collected, previous, draft, self._wish)
         return _Done("synced", outcome.manifest, outcome.warnings, "", requests)
 
 

@@ -18,7 +18,8 @@ from amoot_etl.demo import AddressBook, Portal
 from amoot_etl.errors import RefusedError
 from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.export import export
-from amoot_etl.pipeline.guard import Candidate, guard, objections, share_of_ids
+from amoot_etl.pipeline.guard import Candidate, guard, objections
+from amoot_etl.pipeline.publishing import share_of_ids
 from amoot_etl.settings import Settings
 
 URL = "https://portal.example/rest"

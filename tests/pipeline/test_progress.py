@@ -10,7 +10,7 @@ import pytest
 
 from amoot_etl import ProgressBar
 from amoot_etl.pipeline import progress
-from amoot_etl.pipeline.collect import Progress
+from amoot_etl.pipeline.progress import Progress
 
 HALF = Progress(listings=13, listings_landed=4, records=2000, bytes=3_000_000, expected=4000)
 

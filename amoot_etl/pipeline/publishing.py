@@ -1,0 +1,198 @@
+"""How a collected set becomes the current one: the guard, the other formats, the manifest, the change file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow.parquet as pq
+
+from amoot_etl._version import __version__
+from amoot_etl.loaders.check import check_file
+from amoot_etl.loaders.generations import current_run, sound_current
+from amoot_etl.pipeline.alignment import once
+from amoot_etl.pipeline.diff import write_changes
+from amoot_etl.pipeline.formats import write_formats
+from amoot_etl.pipeline.guard import Candidate, guard
+from amoot_etl.pipeline.idsets import NOBODY, common, without
+from amoot_etl.pipeline.run import DEMO_URL, formats_of
+from amoot_etl.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from amoot_etl.loaders.contract import Written
+    from amoot_etl.loaders.draft import Draft
+    from amoot_etl.loaders.generations import Generation
+    from amoot_etl.loaders.publish import Output
+    from amoot_etl.pipeline.collect import Collected
+    from amoot_etl.pipeline.run import Run, Wish
+
+__all__ = ["Outcome", "contact_ids", "publish", "share_of_ids", "sound_previous"]
+
+
+class Outcome(NamedTuple):
+    """What became of a collected set."""
+
+    published: bool
+    manifest: dict[str, Any]
+    warnings: list[str]
+
+
+def publish(run: Run, collected: Collected, previous: Generation | None, draft: Draft, wish: Wish) -> Outcome:
+    """Make a collected set the current one.
+
+    Args:
+        run: The run.
+        collected: What was collected into the draft.
+        previous: The current set, if there is one.
+        draft: The new set's folder.
+        wish: What is wanted and allowed.
+
+    Raises:
+        RefusedError: The set is incomplete or would destroy more than is plausible.
+        OutputError: It could not be written.
+    """
+    overruled = _guarded(run, previous, collected, draft, wish)
+    formats = formats_of(wish.formats, previous)
+    options = run.options(formats, previous)
+    manifest = _manifest(run, collected, previous, draft)
+    manifest["shape"] = {**run.shape.as_json(), "options": options}
+    warnings = [*collected.warnings, *overruled]
+    if wish.dry_run:
+        return Outcome(False, {**manifest, "run_id": run.run_id, "files": []}, warnings)
+    written: list[Written] = [*collected.written]
+    facts = run.facts(collected.finished_at)
+    written += write_formats(
+        formats, draft.folder, collected.written, facts, options=options, tables=run.shape.tables
+    )
+    if previous and previous.manifest.get("scope") == run.scope:
+        written.append(write_changes(previous, draft, collected.finished_at, collected.rows))
+    check = _check_in_full if wish.check == "full" else None
+    return Outcome(True, draft.publish(manifest, written, check=check).manifest, warnings)
+
+
+def _check_in_full(generation: Generation) -> None:
+    """Read a whole set back, every byte and every format, before it becomes current."""
+    from amoot_etl.pipeline.verify import verify_generation  # noqa: PLC0415 - only a full check needs it
+
+    verify_generation(generation).require_ok()
+
+
+def sound_previous(output: Output) -> tuple[Generation | None, list[str]]:
+    """Give the current set where it is whole, for a new one to be compared with; and a warning where it is not.
+
+    A damaged set is no good one: refusing to publish over it would leave its owner with nothing.
+    """
+    current = sound_current(output.folder)
+    if current is None:
+        damaged = ["the current set has lost its manifest"] if current_run(output.folder) else []
+    else:
+        parquet = [entry for entry in current.files if entry["format"] == "parquet"]
+        damaged = [
+            line
+            for entry in parquet
+            for line in check_file(current.path / entry["path"], entry, current.run_id)
+        ]
+    if damaged:
+        return None, [f"the current set is damaged and was compared with nothing: {damaged[0]}"]
+    return current, []
+
+
+def contact_ids(path: Path) -> npt.NDArray[np.int64]:
+    """Give the ids of a Parquet table of contacts, as they stand in the file."""
+    with pq.ParquetFile(path) as file:
+        ids: npt.NDArray[np.int64] = file.read(["contact_id"])["contact_id"].to_numpy()
+    return ids
+
+
+def share_of_ids(previous: Path, new: Path) -> float | None:
+    """Give how much two tables of contacts have in common: their shared ids among those of the smaller one.
+
+    Measured on the smaller one, a book that grew or shrank shares all its ids, and one of another account
+    shares few, whatever their sizes.
+
+    Returns:
+        0 to 1, or None when one of them is empty.
+    """
+    one, other = once(contact_ids(previous)), once(contact_ids(new))
+    if not len(one) or not len(other):
+        return None
+    shared = len(common(one, other))
+    return shared / min(len(one), len(other))
+
+
+def _manifest(run: Run, collected: Collected, previous: Generation | None, draft: Draft) -> dict[str, Any]:
+    new = once(contact_ids(draft.folder / "contacts.parquet"))
+    old = once(contact_ids(previous.path / "contacts.parquet")) if previous else NOBODY
+    kept = collected.contacts
+    carried = {"carried": collected.carried} if run.mode == "sync" else {}
+    return {
+        "tool_version": __version__,
+        "schema_version": SCHEMA_VERSION,
+        "mode": run.mode,
+        "started_at": run.started_at.isoformat(timespec="seconds"),
+        "finished_at": collected.finished_at.isoformat(timespec="seconds"),
+        "today": run.today.isoformat(),
+        "base_url": run.portal,
+        "account": run.account,
+        "scope": run.scope,
+        "fingerprint": run.fingerprint,
+        "counts": {
+            "received": collected.received,
+            **carried,
+            "kept": kept,
+            "repeated": collected.received + collected.carried - kept - collected.unreadable,
+            "unreadable": collected.unreadable,
+            "previous": len(old),
+            "added": len(without(new, old)),
+            "removed": len(without(old, new)),
+        },
+        "reconciliation": {
+            "groups": _reconciliation(collected),
+            "updates": collected.proof.as_json(),
+        },
+        "issues": dict(sorted(collected.rules.items())),
+    }
+
+
+def _guarded(
+    run: Run, previous: Generation | None, collected: Collected, draft: Draft, wish: Wish
+) -> list[str]:
+    """Refuse to destroy a good set; the demo's is no loss."""
+    if previous and previous.manifest.get("base_url") == DEMO_URL:
+        previous = None
+    shared = None
+    if previous:
+        shared = share_of_ids(previous.path / "contacts.parquet", draft.folder / "contacts.parquet")
+    candidate = Candidate(
+        contacts=collected.contacts,
+        scope=run.scope,
+        base_url=run.portal,
+        account=run.account,
+        unlisted_groups=collected.unlisted_groups,
+        shared_ids=shared,
+    )
+    return guard(
+        previous.manifest if previous else None,
+        candidate,
+        max_shrink=wish.max_shrink,
+        accept_shrink=wish.accept_shrink,
+    )
+
+
+def _reconciliation(collected: Collected) -> list[dict[str, Any]]:
+    facts = {fact.group.group_id: fact for fact in collected.groups}
+    at = collected.finished_at.isoformat(timespec="seconds")
+    lines = []
+    for listing in collected.listings:
+        fact = facts.get(listing["group_id"])
+        counted = {
+            "contacts_count": fact.group.contacts_count,
+            "contacts_active_count": fact.group.contacts_active_count,
+            "reconciled": fact.reconciled,
+        } if fact else {}  # fmt: skip
+        lines.append({"at": at, **listing, **counted})
+    return lines
