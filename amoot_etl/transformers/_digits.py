@@ -127,7 +127,10 @@ def _before(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
 def skeleton(text: str) -> str:
     """Do for one text what `skeletons` does for a chunk."""
     text = _FLOAT_RE.sub(r"\1", text)
-    codes = bytes(_SKELETON_BYTES[min(ord(char), 0xFFFF)] for char in text)
+    if text.isascii():
+        codes = text.encode().translate(_SKELETON_BYTES[:256])
+    else:
+        codes = bytes(_SKELETON_BYTES[min(ord(char), 0xFFFF)] for char in text)
     return codes.replace(b"\x00", b"").decode("ascii")
 
 
