@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,17 @@ if TYPE_CHECKING:
 
     from benchmarks.bodies import Workload
 
-__all__ = ["command", "dlt_rest", "duckdb_bare", "export", "ours", "pandas_script", "script", "tools"]
+__all__ = [
+    "command",
+    "dlt_rest",
+    "duckdb_bare",
+    "export",
+    "first_request",
+    "ours",
+    "pandas_script",
+    "script",
+    "tools",
+]
 
 _QUIET = {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
 
@@ -38,6 +50,18 @@ def command() -> str:
 def export(url: str, out: Path) -> Callable[[], Run]:
     """Give a whole export into an empty folder."""
     return _anew(out, lambda: ours("export", "--out", str(out), "--quiet", url=url))
+
+
+def first_request(out: Path) -> float:
+    """Give the seconds from the start of an export to its first request."""
+    with socket.create_server(("127.0.0.1", 0)) as portal:
+        url = f"http://127.0.0.1:{portal.getsockname()[1]}/rest"
+        environment = {**os.environ, "AMOOT_TOKEN": DEMO_TOKEN, "AMOOT_BASE_URL": url}
+        wanted = [command(), "export", "--out", str(out), "--retries", "0", "--quiet"]
+        started = time.perf_counter()
+        with subprocess.Popen(wanted, env=environment, stderr=subprocess.DEVNULL):
+            portal.accept()[0].close()
+            return time.perf_counter() - started
 
 
 def pandas_script(url: str, out: Path) -> Callable[[], Run]:

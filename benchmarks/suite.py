@@ -254,6 +254,7 @@ def starting(form: Form) -> Iterator[Line]:
             action()
         taken = alternate(actions, form.start_runs)
         answer = statistics.median(_answer(url) for _ in range(form.start_runs))
+    asked = statistics.median(sides.first_request(_OUT / "start") for _ in range(form.start_runs))
     nothing = taken["pass"].seconds
     help_ms, groups_ms = (
         (taken[name].seconds - less) * 1000 for name, less in (("help", nothing), ("groups", answer))
@@ -262,6 +263,8 @@ def starting(form: Form) -> Iterator[Line]:
     yield at_most("`amoot-etl --help` over `python -c pass`", told["help"], told["pass"], help_ms, 150, "ms")
     about = "`amoot-etl groups` over the portal's answer"
     yield at_most(about, told["groups"], f"{answer * 1000:.1f} ms", groups_ms, 300, "ms")
+    about = "an export's first request over `python -c pass`"
+    yield Line(about, f"{asked * 1000:,.0f} ms", told["pass"], (asked - nothing) * 1000, "ms")
 
 
 PARTS: Final[dict[str, Callable[[Form], Iterator[Line]]]] = {
