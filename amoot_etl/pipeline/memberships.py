@@ -37,11 +37,13 @@ class Memberships:
         self._contacts = np.empty(0, np.int64)
         self._group_of = np.empty(0, np.int32)
         self._sorted = True
+        self._members: list[npt.NDArray[np.int64]] | None = None
+        """The contacts of each group, once one has been asked for."""
 
     def add(self, group_id: int, contacts: npt.NDArray[np.int64]) -> None:
         """Enter contacts of one group, each once."""
         self._parts.append(contacts)
-        self._places.append(int(np.searchsorted(self._groups, group_id)))
+        self._places.append(self._place(group_id))
         self._sorted = False
 
     def keep(self, contacts: npt.NDArray[np.int64]) -> None:
@@ -50,14 +52,16 @@ class Memberships:
         kept = inside(self._contacts, contacts)
         if not kept.all():
             self._contacts, self._group_of = self._contacts[kept], self._group_of[kept]
+            self._members = None
 
     def members(self, group_id: int) -> npt.NDArray[np.int64]:
         """Give a group's contacts, rising."""
         self._settle()
-        here: npt.NDArray[np.int64] = self._contacts[
-            self._group_of == np.searchsorted(self._groups, group_id)
-        ]
-        return here
+        if self._members is None:
+            order = np.argsort(self._group_of, kind="stable")
+            ends = np.cumsum(np.bincount(self._group_of, minlength=len(self._groups)))
+            self._members = np.split(self._contacts[order], ends[:-1])
+        return self._members[self._place(group_id)]
 
     def titles_of(self, contacts: npt.NDArray[np.int64]) -> pa.DictionaryArray:
         """Give each contact's titles by group, joined; null for one that is in no group.
@@ -114,3 +118,7 @@ class Memberships:
             contacts, groups = contacts[order], groups[order]
         self._contacts, self._group_of = contacts, groups
         self._sorted = True
+        self._members = None
+
+    def _place(self, group_id: int) -> int:
+        return int(np.searchsorted(self._groups, group_id))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,12 +25,20 @@ def _entries(records, listing: int) -> Entries:
     )
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), _RECORDS), max_size=6))
-def test_newest_wins_and_later_on_a_tie(batches):
-    """Whatever the batches, each contact ends with the record that a plain loop would keep."""
+@pytest.mark.parametrize("small", [0, 4096])
+@given(st.lists(st.tuples(st.integers(0, 3), _RECORDS), max_size=6), st.integers(0, 6))
+def test_newest_wins_and_later_on_a_tie(small, batches, asked_before):
+    """Whatever the batches, each contact ends with the record that a plain loop would keep, asked between or not."""
     batches.sort(key=lambda batch: batch[0])
+    with mock.patch("amoot_etl.pipeline.roll._SMALL", small):
+        _see_that_the_newest_win(batches, asked_before)
+
+
+def _see_that_the_newest_win(batches, asked_before):
     roll, kept, plain = Roll(), {}, {}
     for number, (listing, records) in enumerate(batches):
+        if number == asked_before:
+            assert roll.ids().tolist() == sorted(plain)
         admission = roll.admit(number, _entries(records, listing))
         for batch, contacts in admission.replaced.items():
             for contact in contacts.tolist():
@@ -49,13 +60,15 @@ def test_newest_wins_and_later_on_a_tie(batches):
     }
 
 
+@pytest.mark.parametrize("small", [0, 4096])
 @given(st.lists(st.tuples(st.integers(0, 2), _RECORDS), max_size=5))
-def test_first_of_each_contact_in_each_listing(batches):
+def test_first_of_each_contact_in_each_listing(small, batches):
     """A listing's distinct contacts are counted once each, over all its batches."""
     batches.sort(key=lambda batch: batch[0])
     roll, counted = Roll(), []
     for number, (listing, records) in enumerate(batches):
-        first = roll.admit(number, _entries(records, listing)).first_in_listing
+        with mock.patch("amoot_etl.pipeline.roll._SMALL", small):
+            first = roll.admit(number, _entries(records, listing)).first_in_listing
         counted += [(listing, record[0]) for record, new in zip(records, first.tolist(), strict=True) if new]
     assert sorted(counted) == sorted(
         {(listing, record[0]) for listing, records in batches for record in records}
@@ -95,6 +108,13 @@ def test_titles_are_joined_by_group(titles, data):
         (row["contact_id"], row["group_id"]) for chunk in memberships.chunks() for row in chunk.to_pylist()
     }
     assert pairs == {(contact, group) for group, contacts in members.items() for contact in contacts}
+    assert {group: memberships.members(group).tolist() for group in titles} == {
+        group: sorted(contacts) for group, contacts in members.items()
+    }
+    memberships.keep(np.array([2, 3, 5]))
+    assert {group: memberships.members(group).tolist() for group in titles} == {
+        group: sorted(contacts & {2, 3, 5}) for group, contacts in members.items()
+    }
 
 
 @given(st.lists(st.lists(st.integers(0, 5), max_size=8), max_size=4))
