@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from amoot_etl.transformers.contacts import CleanedTable
 
 __all__ = ["Batch", "DirectSink", "Sink", "SpoolSink", "Tables", "Writer"]
+
+_AHEAD: Final = 2
+"""Batches made ready while one is written: some 7 MB each."""
 
 
 class Batch(NamedTuple):
@@ -180,6 +184,16 @@ class DirectSink:
         """Do nothing: all is written."""
 
 
+class _Finished(NamedTuple):
+    """A batch as it is to be written."""
+
+    number: int
+    contacts: pa.Table
+    issues: pa.Table
+    raw: pa.Table | None
+    mobiles: npt.NDArray[np.int64]
+
+
 class SpoolSink:
     """Keeps clean batches on disk until the groups of every contact are known.
 
@@ -212,23 +226,39 @@ class SpoolSink:
             self._replaced.setdefault(number, []).append(ids)
 
     def finish(self, memberships: Memberships) -> None:
-        """Write every batch, less what was replaced, with each contact's groups."""
-        for number in self._numbers:
-            contacts = self._load(number, "contacts")
-            issues = self._load(number, "issues")
-            raw = self._load(number, "raw") if self.wants_raw else None
-            if number in self._replaced:
-                gone = pa.array(np.concatenate(self._replaced[number]))
-                stays = pc.invert(pc.is_in(contacts.column("contact_id"), gone))
-                contacts = contacts.filter(stays)
-                raw = raw.filter(stays) if raw is not None else None
-                issues = issues.filter(pc.invert(pc.is_in(issues.column("contact_id"), gone)))
-            titles = memberships.titles_of(contacts.column("contact_id").to_numpy())
-            mobiles = contacts.column("_mobile").to_numpy()
-            contacts = _with_groups(contacts.drop_columns(["_mobile"]), titles)
-            self._tables.write(contacts, issues, raw, mobiles)
-            for kind in ("contacts", "issues", "raw"):
-                self._path(number, kind).unlink(missing_ok=True)
+        """Write every batch, less what was replaced, with each contact's groups.
+
+        The next ones are read back and given their groups by a thread behind, while one is written.
+        """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="amoot-spool") as behind:
+            coming: deque[Future[_Finished]] = deque()
+            for number in self._numbers:
+                coming.append(behind.submit(self._finished, number, memberships))
+                if len(coming) > _AHEAD:
+                    self._write(coming.popleft().result())
+            while coming:
+                self._write(coming.popleft().result())
+
+    def _write(self, finished: _Finished) -> None:
+        self._tables.write(finished.contacts, finished.issues, finished.raw, finished.mobiles)
+        for kind in ("contacts", "issues", "raw"):
+            self._path(finished.number, kind).unlink(missing_ok=True)
+
+    def _finished(self, number: int, memberships: Memberships) -> _Finished:
+        """Give a batch as it is to be written."""
+        contacts = self._load(number, "contacts")
+        issues = self._load(number, "issues")
+        raw = self._load(number, "raw") if self.wants_raw else None
+        if number in self._replaced:
+            gone = pa.array(np.concatenate(self._replaced[number]))
+            stays = pc.invert(pc.is_in(contacts.column("contact_id"), gone))
+            contacts = contacts.filter(stays)
+            raw = raw.filter(stays) if raw is not None else None
+            issues = issues.filter(pc.invert(pc.is_in(issues.column("contact_id"), gone)))
+        titles = memberships.titles_of(contacts.column("contact_id").to_numpy())
+        mobiles = contacts.column("_mobile").to_numpy()
+        contacts = _with_groups(contacts.drop_columns(["_mobile"]), titles)
+        return _Finished(number, contacts, issues, raw, mobiles)
 
     def _path(self, number: int, kind: str) -> Path:
         return self._folder / f"{number:06d}.{kind}.arrow"
