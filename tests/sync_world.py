@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from amoot_etl.demo import AddressBook
+from amoot_etl.loaders import parquet
 from amoot_etl.loaders.generations import require_current
-from amoot_etl.pipeline import tables
+from amoot_etl.pipeline import splice, tables
 
 if TYPE_CHECKING:
     from datetime import date
@@ -26,6 +27,13 @@ def short_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
     """Publish one year of days: writing 200 is a third of a small publish, and no test of sync looks at them."""
     year = tables.calendar_table().slice(0, 365)
     monkeypatch.setattr(tables, "calendar_table", lambda: year)
+
+
+@pytest.fixture
+def short_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a table of a few contacts have several row groups, as one of a million has."""
+    for module in (parquet, splice):
+        monkeypatch.setattr(module, "GROUP_ROWS", 8)
 
 
 class Tables(NamedTuple):

@@ -34,13 +34,22 @@ from amoot_etl.loaders.whole import write_whole
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     import pandas as pd
 
     from amoot_etl.schema import Table
 
-__all__ = ["PARQUET", "ParquetLoader", "ParquetTarget", "read_parquet", "write_parquet"]
+__all__ = [
+    "GROUP_ROWS",
+    "PARQUET",
+    "ParquetLoader",
+    "ParquetTarget",
+    "group_of",
+    "open_writer",
+    "read_parquet",
+    "write_parquet",
+]
 
 COMPRESSIONS: Final = {"zstd": 1, "snappy": None}
 """The compressions on offer, with the level that measured best: zstd 3 takes a fifth longer to save 4 %."""
@@ -97,12 +106,10 @@ class ParquetLoader(Leavable):
             if self._file.closed:
                 raise closed(self._path)
             with or_release(self.release):
-                rest = self._pieces.rest()
-                if rest or self._writer is None:
+                if rest := self._pieces.rest():
                     self._write(rest)
+                self._finish()
                 with telling(self._path):
-                    assert self._writer is not None  # noqa: S101 - `_write` has opened it
-                    self._writer.close()
                     self._file.close()
             self._written = Written(self._path, table_name(self._schema), "parquet", self._rows)
         return self._written
@@ -117,41 +124,20 @@ class ParquetLoader(Leavable):
                 if pa.types.is_string(field.type) and _repeats([table.column(at) for table in piece])
             )
             with telling(self._path):
-                self._writer = self._open()
-        columns = []
-        for at, field in enumerate(self._schema):
-            chunks = [chunk for table in piece for chunk in table.column(at).chunks]
-            if field.name in self._encoded:
-                columns.append(_one_dictionary(chunks))
-            else:
-                columns.append(pa.chunked_array([_plain(chunk) for chunk in chunks], field.type))
-        table = pa.table(columns, schema=self._physical())
+                self._writer = open_writer(
+                    self._file, self._schema, self._encoded, compression=self._compression
+                )
+        table = group_of(piece, self._schema, self._encoded)
         with telling(self._path):
             self._writer.write_table(table, row_group_size=GROUP_ROWS)
 
-    def _physical(self) -> pa.Schema:
-        """Give the schema as the writer is handed it: repeating strings encoded."""
-        return pa.schema(
-            [field.with_type(_ENCODED) if field.name in self._encoded else field for field in self._schema]
-        )
-
-    def _open(self) -> pq.ParquetWriter:
-        names = self._schema.names
-        writer = pq.ParquetWriter(
-            self._file,
-            self._physical(),
-            compression=self._compression,
-            compression_level=COMPRESSIONS[self._compression],
-            use_dictionary=[name for name in names if name in self._encoded],
-            # Bounds of names or addresses prune nothing, and finding them is a third of the writer's work.
-            write_statistics=[field.name for field in self._schema if not pa.types.is_string(field.type)],
-            store_schema=False,
-        )
-        # The writer would note its own types, and readers would get encoded columns they never asked for.
-        noted = base64.b64encode(self._schema.serialize().to_pybytes()).decode()
-        facts = {key.decode(): value.decode() for key, value in (self._schema.metadata or {}).items()}
-        writer.add_key_value_metadata(facts | {"ARROW:schema": noted})
-        return writer
+    def _finish(self) -> None:
+        """Write the footer."""
+        if self._writer is None:
+            self._write([])
+        with telling(self._path):
+            assert self._writer is not None  # noqa: S101 - `_write` has opened it
+            self._writer.close()
 
     def release(self) -> None:
         """Let go of the file."""
@@ -161,6 +147,57 @@ class ParquetLoader(Leavable):
         if self._writer is not None:
             with contextlib.suppress(Exception):
                 self._writer.close()
+
+
+def open_writer(
+    file: Any, schema: pa.Schema, encoded: Collection[str], *, compression: str
+) -> pq.ParquetWriter:
+    """Open a writer for row groups as `group_of` gives them.
+
+    Args:
+        file: A path, or an open file.
+        schema: The columns; its metadata goes into the file.
+        encoded: The string columns that get a dictionary.
+        compression: `zstd` or `snappy`.
+    """
+    writer = pq.ParquetWriter(
+        file,
+        _physical(schema, encoded),
+        compression=compression,
+        compression_level=COMPRESSIONS[compression],
+        use_dictionary=[field.name for field in schema if field.name in encoded],
+        # Bounds of names or addresses prune nothing, and finding them is a third of the writer's work.
+        write_statistics=[field.name for field in schema if not pa.types.is_string(field.type)],
+        store_schema=False,
+    )
+    # The writer would note its own types, and readers would get encoded columns they never asked for.
+    noted = base64.b64encode(schema.serialize().to_pybytes()).decode()
+    facts = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+    writer.add_key_value_metadata(facts | {"ARROW:schema": noted})
+    return writer
+
+
+def group_of(piece: Sequence[pa.Table], schema: pa.Schema, encoded: Collection[str]) -> pa.Table:
+    """Give tables laid end to end as one row group, repeating strings encoded.
+
+    Args:
+        piece: Tables with the schema's columns, each encoded or plain.
+        schema: The columns.
+        encoded: The string columns that get a dictionary: each value once, in the order of its first row.
+    """
+    columns = []
+    for at, field in enumerate(schema):
+        chunks = [chunk for table in piece for chunk in table.column(at).chunks]
+        if field.name in encoded:
+            columns.append(_one_dictionary(chunks))
+        else:
+            columns.append(pa.chunked_array([_plain(chunk) for chunk in chunks], field.type))
+    return pa.table(columns, schema=_physical(schema, encoded))
+
+
+def _physical(schema: pa.Schema, encoded: Collection[str]) -> pa.Schema:
+    """Give the schema as the writer is handed it: repeating strings encoded."""
+    return pa.schema([field.with_type(_ENCODED) if field.name in encoded else field for field in schema])
 
 
 def _plain(array: pa.Array) -> pa.Array:

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow.parquet as pq
 
 from amoot_etl.extractors.groups import ALL, NO_LABEL
-from amoot_etl.loaders.parquet import ParquetTarget
+from amoot_etl.loaders.atomic import sha256_of
+from amoot_etl.loaders.leaving import FolderTarget
+from amoot_etl.loaders.parquet import ParquetLoader
+from amoot_etl.loaders.parquet_patch import ParquetPatch, can_patch
+from amoot_etl.pipeline.asking import InFull
 from amoot_etl.pipeline.collect import Collected
+from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.held import listed_at
 from amoot_etl.pipeline.idsets import NOBODY, union, without
 from amoot_etl.pipeline.memberships import Memberships
@@ -21,9 +26,11 @@ from amoot_etl.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
+    import pyarrow as pa
 
     from amoot_etl.extractors.groups import Group
     from amoot_etl.loaders.draft import Draft
@@ -53,7 +60,11 @@ class Renewal:
         self._known = asking.knowledge
 
     def collect(self) -> Collected:
-        """Write the tables, and tell what is known of them."""
+        """Write the tables, and tell what is known of them.
+
+        Raises:
+            InFull: The old set is damaged.
+        """
         known, asking, run = self._known, self._asking, self._run
         titles = asking.titles()
         memberships = Memberships(titles)
@@ -66,13 +77,15 @@ class Renewal:
             self._previous, asking.learnt, known, memberships, _regrouped(known, titles), today=run.today
         )
         finished_at = now()
-        target_of = ParquetTarget(
-            self._draft.folder, run.facts(finished_at), compression=compression_of(self._previous)
-        )
-        with target_of as target:
+        # What is copied is not understood: bytes that went bad meanwhile must not pass into the new set.
+        source = self._previous.file("contacts")
+        digest = in_background(lambda: sha256_of(source), "digest")
+        with FolderTarget(self._draft.folder, run.facts(finished_at), ".parquet", self._loader) as target:
             tables = Tables(target, raw=run.raw, shape=run.shape)
             splice.write(tables)
             tables.close_contacts()
+            if digest.result() != (self._previous.entry("contacts") or {}).get("sha256"):
+                raise InFull("the current set's contacts are not what was written")
             for chunk in late_issues(tables, read, self._draft.folder / "contacts.parquet"):
                 tables.write_issues(chunk)
             tables.issues.close()
@@ -101,6 +114,14 @@ class Renewal:
             carried=splice.carried,
             rows=splice.rows,
         )
+
+    def _loader(self, path: Path, schema: pa.Schema) -> ParquetLoader:
+        """Open a table: contacts are made out of the old ones, as long as most of them stay."""
+        compression, source = compression_of(self._previous), self._previous.file("contacts")
+        most_stay = 2 * len(self._asking.learnt.ids) < len(self._asking.held.ids)
+        if path.stem == "contacts" and most_stay and can_patch(source, schema):
+            return ParquetPatch(path, schema, source, compression=compression)
+        return ParquetLoader(path, schema, compression=compression)
 
     def _facts(self, group: Group, title: str | None) -> GroupFacts:
         return GroupFacts(group, title, *self._known.counts(group.group_id), self._known.reconciled(group))

@@ -67,7 +67,7 @@ class Tables:
 
     def __init__(self, target: Target, *, raw: bool, shape: Shape | None = None) -> None:
         self._shape = shape or Shape()
-        self._contacts: Loader = target.open(self._shape.tables["contacts"])
+        self.contacts: Loader = target.open(self._shape.tables["contacts"])
         self.issues: Loader = target.open(TABLES["issues"])
         self.wants_raw = raw
         self._raw: Loader | None = target.open(RAW) if raw else None
@@ -81,13 +81,18 @@ class Tables:
     ) -> None:
         """Write one finished batch."""
         wanted = self._shape.tables["contacts"].names
-        self._contacts.append(contacts if self._shape.is_whole else contacts.select(list(wanted)))
+        self.contacts.append(contacts if self._shape.is_whole else contacts.select(list(wanted)))
         self.write_issues(issues)
         if raw is not None:
             self.write_raw(raw)
-        self.contacts_written += contacts.num_rows
-        self._numbers.add(contacts.column("contact_id").to_numpy(), mobiles)
-        extra = contacts.column("extra")
+        self.note(contacts.column("contact_id").to_numpy(), mobiles, contacts.column("extra"))
+
+    def note(
+        self, ids: npt.NDArray[np.int64], mobiles: npt.NDArray[np.int64], extra: pa.ChunkedArray | pa.Array
+    ) -> None:
+        """Learn of contacts what only the whole can tell; they are written."""
+        self.contacts_written += len(ids)
+        self._numbers.add(ids, mobiles)
         if extra.null_count < len(extra):
             for text in extra.drop_null().to_pylist():
                 self.unknown_fields.update(_names(text))
@@ -107,7 +112,7 @@ class Tables:
 
     def close_contacts(self) -> None:
         """Finish the table of contacts; issues stay open for what only the whole can tell."""
-        self._contacts.close()
+        self.contacts.close()
         if self._raw is not None:
             self._raw.close()
 

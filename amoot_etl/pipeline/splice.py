@@ -1,7 +1,8 @@
 """Lay what a sync has learnt into the old set: stream it, and replace, remove and add rows.
 
-Rows keep the old set's order; a replaced row stands where the old one stood, new ones come at the end. Only one batch
-of the old set and the received records that belong into it are in memory.
+Rows keep the old set's order; a replaced row stands where the old one stood, new ones come at the end. The table of
+contacts is laid in by row group and column: what no change touches is copied as bytes. Only one row group of the old
+set and the received records that belong into it are in memory.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import pyarrow.parquet as pq
 
 from amoot_etl.extractors.body import usable_ids
 from amoot_etl.loaders.arrow import decoded_type
-from amoot_etl.pipeline.idsets import inside, union
+from amoot_etl.loaders.parquet import GROUP_ROWS
+from amoot_etl.loaders.parquet_patch import ParquetPatch
+from amoot_etl.pipeline.idsets import inside, union, without
 from amoot_etl.pipeline.tables import listing_name
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Splice"]
 
 _ROWS: Final = 1 << 17
+_ALWAYS: Final = ["contact_id", "mobile", "extra"]
+"""The columns of contacts that are read even where nothing changed: what only the whole can tell is in them."""
 _FEW: Final = 50_000
 """Contacts of which the old and the new rows may be held, to tell what changed without reading both sets again."""
 _OF_THE_WHOLE: Final = ("mobile_duplicate", "unknown_field")
@@ -77,8 +82,8 @@ class Splice:
         self._today = today
         self.carried = 0
         """Rows of contacts that were taken over from the old set."""
-        stirred = union(knowledge.gone, learnt.ids, regrouped)
-        self._stirred: Ids | None = stirred if len(stirred) <= _FEW else None
+        self._held = knowledge.held.ids
+        self._stirred = union(knowledge.gone, learnt.ids, regrouped)
         with pq.ParquetFile(previous.file("contacts")) as file:
             fields = [pa.field(field.name, decoded_type(field.type)) for field in file.schema_arrow]
         self._schema = pa.schema(fields)
@@ -88,60 +93,90 @@ class Splice:
     @property
     def rows(self) -> tuple[pa.Table, pa.Table] | None:
         """The old and the new rows of every contact that may differ; None where that would be too many to hold."""
-        if self._stirred is None:
+        if len(self._stirred) > _FEW:
             return None
         nothing = self._schema.empty_table()
         return pa.concat_tables([nothing, *self._before]), pa.concat_tables([nothing, *self._after])
 
     def write(self, tables: Tables) -> None:
         """Write contacts, `contacts_raw` where the old set has it, and all issues but those of the whole set."""
-        placed = np.zeros(len(self._learnt.ids), bool)
-        for batch in _batches(self._previous.file("contacts")):
-            ids = batch.column("contact_id").to_numpy()
-            seats = _Seats(ids, self._gone, self._learnt.ids)
-            placed[seats.places] = True
-            self.carried += seats.carried
-            self._hold(batch, self._before)
-            renewed, mobiles = self._contacts(batch, ids, seats)
-            self._hold(renewed, self._after)
-            tables.write(renewed, _no_issues(), None, mobiles)
-        rest = self._learnt.in_order(np.flatnonzero(~placed))
-        if len(rest):
-            rows, mobiles = self._learnt.contacts(rest)
-            titles = self._memberships.titles_of(rows.column("contact_id").to_numpy())
-            rows = _with(rows, "groups", titles)
-            self._hold(rows, self._after)
-            tables.write(rows, _no_issues(), None, mobiles)
+        stay = without(self._held, self._gone)
+        new = self._learnt.in_order(np.flatnonzero(~inside(self._learnt.ids, stay)))
+        self._write_contacts(tables, new)
         if self._previous.entry("contacts_raw") is not None:
-            self._write_raw(tables, rest)
+            self._write_raw(tables, new)
         for issues in _batches(self._previous.file("issues")):
             tables.write_issues(self._kept_issues(issues))
         for issues in self._learnt.issues():
             tables.write_issues(issues)
 
-    def _contacts(self, batch: pa.Table, ids: Ids, seats: _Seats) -> tuple[pa.Table, npt.NDArray[np.int64]]:
-        """Give a batch of the old set as it is now."""
-        mobiles = _numbers(batch.column("mobile"))
-        if seats.stirred:
-            rows, numbers = self._learnt.contacts(seats.places) if len(seats.places) else (None, None)
-            batch = seats.taken(batch, rows)
-            mobiles = seats.order_of(np.concatenate((mobiles, numbers)) if numbers is not None else mobiles)
-            ids = batch.column("contact_id").to_numpy()
-        again = np.flatnonzero(inside(ids, self._regrouped) | inside(ids, self._learnt.ids))
-        if len(again):
-            groups = batch.column("groups")
-            titles = self._memberships.titles_of(ids[again])
-            index = np.arange(len(ids))
-            index[again] = len(ids) + np.arange(len(again))
-            batch = _with(batch, "groups", _one(groups, titles).take(pa.array(index)))
-        return batch, mobiles
+    def _write_contacts(self, tables: Tables, new: npt.NDArray[np.int64]) -> None:
+        source = self._previous.file("contacts")
+        patch = tables.contacts if isinstance(tables.contacts, ParquetPatch) else None
+        # New rows come after the last row group's, which they fill up where it has room.
+        filled = _last_with_room(source) if len(new) else None
 
-    def _hold(self, rows: pa.Table, held: list[pa.Table]) -> None:
-        """Keep the rows of contacts that may differ."""
-        if self._stirred is not None:
-            ids = rows.column("contact_id").to_numpy()
-            kept = rows.filter(pa.array(inside(ids, self._stirred))).select(self._schema.names)
-            held.append(kept.cast(self._schema))
+        def in_full(group: int, ids: Ids) -> bool:
+            return patch is None or group == filled or bool(inside(ids, self._stirred).any())
+
+        for group, old in _row_groups(source, in_full):
+            ids = old.column("contact_id").to_numpy()
+            changed = self._changed(old, ids)
+            stays = ~inside(ids, self._gone)
+            rows = pa.table({name: changed.get(name, old.column(name)) for name in old.column_names})
+            rows = rows if stays.all() else rows.filter(pa.array(stays))
+            self.carried += int((stays & ~inside(ids, self._learnt.ids)).sum())
+            if patch is None or group == filled:
+                tables.contacts.append(rows)
+            elif rows.num_rows < len(ids):
+                patch.put(rows)
+            else:
+                patch.keep(group, changed)
+            _note(tables, rows)
+        if len(new):
+            rows, _ = self._learnt.contacts(new)
+            titles = self._memberships.titles_of(rows.column("contact_id").to_numpy())
+            rows = self._plain(_with(rows, "groups", titles))
+            self._hold(self._after, rows)
+            tables.contacts.append(rows)
+            _note(tables, rows)
+
+    def _changed(self, rows: pa.Table, ids: Ids) -> dict[str, pa.Array]:
+        """Give the columns of a row group in which anything changed, as they are now; and hold what may differ."""
+        gone, received = inside(ids, self._gone), inside(ids, self._learnt.ids)
+        at = np.flatnonzero((received | inside(ids, self._regrouped)) & ~gone)
+        if gone.any():
+            self._hold(self._before, self._plain(rows.filter(pa.array(gone))))
+        if not len(at):
+            return {}
+        before = self._plain(rows.take(pa.array(at)))
+        after = self._renewed(before, ids[at])
+        self._hold(self._before, before)
+        self._hold(self._after, after)
+        return {
+            name: _put(rows.column(name), at, after.column(name))
+            for name in self._schema.names
+            if not before.column(name).equals(after.column(name))
+        }
+
+    def _renewed(self, rows: pa.Table, ids: Ids) -> pa.Table:
+        """Give some rows as they are now: the records that were received, and everybody's groups."""
+        received = np.flatnonzero(inside(ids, self._learnt.ids))
+        if len(received):
+            records, _ = self._learnt.contacts(np.searchsorted(self._learnt.ids, ids[received]))
+            order = np.arange(len(ids))
+            order[received] = len(ids) + np.arange(len(received))
+            rows = pa.concat_tables([rows, self._plain(records)]).take(pa.array(order))
+        return self._plain(_with(rows, "groups", self._memberships.titles_of(ids)))
+
+    def _plain(self, rows: pa.Table) -> pa.Table:
+        """Give rows with the table's columns, strings plain."""
+        return rows.select(self._schema.names).cast(self._schema)
+
+    def _hold(self, held: list[pa.Table], rows: pa.Table) -> None:
+        """Keep rows of contacts that may differ."""
+        if len(self._stirred) <= _FEW:
+            held.append(rows)
 
     def _write_raw(self, tables: Tables, rest: npt.NDArray[np.int64]) -> None:
         for batch in _batches(self._previous.file("contacts_raw")):
@@ -203,15 +238,10 @@ class _Seats:
         replaced = inside(ids, learnt) & stays
         self.places = np.searchsorted(learnt, ids[replaced])
         """Where the records that replace rows stand among the learnt, in the order of the rows."""
-        self.carried = int(stays.sum()) - len(self.places)
         self.stirred = not stays.all() or bool(replaced.any())
         order = np.arange(len(ids))
         order[replaced] = len(ids) + np.arange(len(self.places))
         self._order: npt.NDArray[np.int64] = order[stays]
-
-    def order_of(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Give values of the batch's rows, followed by those of the records, as the new rows have them."""
-        return values[self._order]
 
     def taken(self, batch: pa.Table, rows: pa.Table | None) -> pa.Table:
         """Give the new rows of a batch.
@@ -243,11 +273,49 @@ def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.
     return table.set_column(table.column_names.index(name), name, column)
 
 
-def _numbers(mobile: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Give numbers told as E.164 as their digits, 0 for none."""
-    digits = pc.cast(pc.utf8_slice_codeunits(mobile.cast(pa.string()), 1), pa.int64())
-    numbers: npt.NDArray[np.int64] = digits.fill_null(0).to_numpy()
-    return numbers
+def _put(column: pa.ChunkedArray, at: npt.NDArray[np.int64], values: pa.ChunkedArray) -> pa.Array:
+    """Give a column with other values at some places."""
+    index = np.arange(len(column))
+    index[at] = len(column) + np.arange(len(at))
+    return _one(column, values).take(pa.array(index))
+
+
+def _note(tables: Tables, rows: pa.Table) -> None:
+    digits = pc.cast(pc.utf8_slice_codeunits(rows.column("mobile").cast(pa.string()), 1), pa.int64())
+    numbers = digits.fill_null(0).to_numpy()
+    tables.note(rows.column("contact_id").to_numpy(), numbers, rows.column("extra"))
+
+
+def _row_groups(path: Path, in_full: Callable[[int, Ids], bool]) -> Iterator[tuple[int, pa.Table]]:
+    """Give the rows of each row group, the columns that the file has encoded still encoded; one is read ahead.
+
+    Args:
+        path: A table of contacts.
+        in_full: Says by its number and its contacts whether all columns of a row group are wanted.
+    """
+    with pq.ParquetFile(path) as file:
+        encoded = _encoded(file)
+    with pq.ParquetFile(path, read_dictionary=encoded) as file, ThreadPoolExecutor(1) as pool:
+
+        def read(group: int) -> pa.Table:
+            rows = file.read_row_group(group, _ALWAYS)
+            if in_full(group, rows.column("contact_id").to_numpy()):
+                rows = file.read_row_group(group)
+            return rows.replace_schema_metadata()
+
+        groups = range(file.num_row_groups)
+        coming = [pool.submit(read, group) for group in groups[:1]]
+        for group in groups:
+            rows = coming.pop().result()
+            coming += [pool.submit(read, following) for following in groups[group + 1 : group + 2]]
+            yield group, rows
+
+
+def _last_with_room(path: Path) -> int | None:
+    """Give the last row group of a table, unless it is full."""
+    meta = pq.read_metadata(path)
+    last = meta.num_row_groups - 1
+    return last if last >= 0 and meta.row_group(last).num_rows < GROUP_ROWS else None
 
 
 def _batches(path: Path) -> Iterator[pa.Table]:

@@ -8,8 +8,9 @@ import gzip
 import json
 from collections import Counter
 
+import pyarrow.parquet as pq
 import pytest
-from sync_world import expected_tables, read_tables, short_calendar, small_book
+from sync_world import expected_tables, read_tables, short_calendar, short_row_groups, small_book
 
 from amoot_etl import errors, export
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
@@ -20,7 +21,7 @@ from amoot_etl.pipeline.sync import LAST_CHECK, sync
 from amoot_etl.pipeline.verify import verify
 
 TODAY = dt.date(2026, 11, 1)
-pytestmark = pytest.mark.usefixtures(short_calendar.__name__)
+pytestmark = pytest.mark.usefixtures(short_calendar.__name__, short_row_groups.__name__)
 ONCE = {"ContactGroupList": 1, "ContactListUpdates": 1}
 
 
@@ -114,6 +115,48 @@ def test_rows_keep_their_places(world):
     new = world.book.add([1])
     world.sync()
     assert list(read_tables(world.settings.out).contacts) == [c for c in before if c != before[6]] + [new]
+
+
+def _columns(world):
+    """Give the bytes of each column of each row group of the contacts: group and name to them."""
+    path = require_current(world.settings.out).file("contacts")
+    data, meta = path.read_bytes(), pq.read_metadata(path)
+    found = {}
+    for group in range(meta.num_row_groups):
+        for at in range(meta.num_columns):
+            column = meta.row_group(group).column(at)
+            start = column.dictionary_page_offset if column.has_dictionary_page else column.data_page_offset
+            found[group, column.path_in_schema] = data[start : start + column.total_compressed_size]
+    return found
+
+
+def test_only_columns_that_changed_are_written_anew(world):
+    """Bytes of all others are those of the old set; those of a contact that is gone are nowhere."""
+    before, contacts = _columns(world), list(read_tables(world.settings.out).contacts)
+    world.book.edit(contacts[11], CityName="قم")
+    assert world.sync().outcome == "synced"
+    after = _columns(world)
+    differing = {place for place in before | after if before.get(place) != after.get(place)}
+    assert differing == {(1, name) for name in ("city", "updated_at")}
+    world.book.delete(contacts[9])
+    world.book.add([], FName="تازه")
+    world.sync()
+    groups = {group for group, name in after if after[group, name] != _columns(world)[group, name]}
+    assert groups == {1, max(group for group, _ in after)}
+    world.check()
+
+
+def test_bytes_that_went_bad_do_not_pass_into_the_next_set(world):
+    """What is copied is not read: its digest is looked at, and everything exported where it is another."""
+    path = require_current(world.settings.out).file("contacts")
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(data)
+    world.book.edit(world.contacts[-1], CityName="قم")
+    result = world.sync()
+    assert (result.outcome, result.why) == ("exported", "the current set's contacts are not what was written")
+    world.check()
 
 
 def test_a_sync_equals_a_fresh_export_in_every_table(settings_for, tmp_path):

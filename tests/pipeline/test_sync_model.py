@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sync_world import expected_tables, read_tables, short_calendar
+from sync_world import expected_tables, read_tables, short_calendar, short_row_groups
 
 from amoot_etl import errors, export
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
@@ -28,7 +28,7 @@ from amoot_etl.pipeline.sync import sync
 from amoot_etl.pipeline.verify import verify
 from amoot_etl.settings import Settings
 
-pytestmark = pytest.mark.usefixtures(short_calendar.__name__)
+pytestmark = pytest.mark.usefixtures(short_calendar.__name__, short_row_groups.__name__)
 TODAY = dt.date(2026, 11, 1)
 CITIES = st.sampled_from(["تهران", "يزد", "  ", "", None, "Shiraz"])
 MOBILES = st.sampled_from([9121234567, 9121234568, "۰۹۱۲۱۲۳۴۵۶۷", 9647701234567, "912", None])
