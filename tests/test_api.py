@@ -47,8 +47,9 @@ def test_unknown_name_is_an_attribute_error():
     "module", ["amoot_etl", "amoot_etl.cli", "amoot_etl.cli.groups", "amoot_etl.extractors.groups"]
 )
 def test_looking_needs_no_tables(module):
-    """Help and `groups` start without pandas, Arrow or DuckDB, nor what only threads of another kind need."""
+    """Help and `groups` start without pandas, Arrow or DuckDB, nor what reads a settings file or shows a bar."""
     heavy = {"pandas", "numpy", "pyarrow", "duckdb", "asyncio", "tornado", "tqdm"}
+    heavy |= {"tomllib", "amoot_etl.mapping", "amoot_etl.shape", "amoot_etl.pipeline.progress"}
     code = f"import sys, {module}; print(*{heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []

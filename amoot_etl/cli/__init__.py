@@ -5,7 +5,6 @@ This is the only place where an error becomes an exit code. Results go to stdout
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import signal
 import sys
@@ -78,6 +77,8 @@ class _Commands(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
+            import difflib  # noqa: PLC0415 - a name that is known needs none
+
             near = difflib.get_close_matches(name, _COMMANDS, n=1)
             if near:
                 context.fail(f"there is no command {name}; did you mean {near[0]}?")

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Final, Self
 
 import click
 
-from amoot_etl.pipeline.progress import retry_line
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -94,7 +92,13 @@ def retries_told(*, quiet: bool, log_json: bool, **_: object) -> Callable[[str, 
     """Give what shows the retries of a command that has no display, if they are to be shown."""
     if quiet or log_json:
         return None
-    return lambda _method, seconds, reason: click.echo(retry_line(reason, seconds), err=True)
+
+    def tell(_method: str, seconds: float, reason: str) -> None:
+        from amoot_etl.pipeline.progress import retry_line  # noqa: PLC0415 - most runs have nothing to retry
+
+        click.echo(retry_line(reason, seconds), err=True)
+
+    return tell
 
 
 class Display:
@@ -138,6 +142,8 @@ class Display:
 
     def retry(self, _method: str, seconds: float, reason: str) -> None:
         """Show a retry as it happens."""
+        from amoot_etl.pipeline.progress import retry_line  # noqa: PLC0415 - loaded by then
+
         if self._lines:
             self.say(retry_line(reason, seconds))
 

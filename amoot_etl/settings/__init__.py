@@ -18,13 +18,13 @@ from amoot_etl.errors import SettingsError
 from amoot_etl.settings.file import TOKEN_SOURCES, no_account, read_settings_file
 from amoot_etl.settings.token import token_from
 from amoot_etl.settings.values import CHOICES, LISTS, UNITS, typed
-from amoot_etl.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from amoot_etl.mapping import CustomField
     from amoot_etl.settings.file import SettingsFile
+    from amoot_etl.shape import Shape
 
 __all__ = ["BASE_URL", "Settings", "Settled", "load_settings", "settle"]
 
@@ -139,11 +139,14 @@ class Settings:
                 raise SettingsError(f"{name} can be {' or '.join(known)}", subject=name)
         for name in ("mapping", *LISTS):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        Shape(self.mapping, self.columns, self.exclude)  # which says what is wrong with them
+        if self.mapping or self.columns or self.exclude:
+            _ = self.shape  # which says what is wrong with them
 
     @property
     def shape(self) -> Shape:
         """The tables as the user wants them."""
+        from amoot_etl.shape import Shape  # noqa: PLC0415 - `amoot-etl groups` has no tables, and starts faster
+
         return Shape(self.mapping, self.columns, self.exclude)
 
     @property

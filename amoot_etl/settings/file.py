@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from amoot_etl.errors import SettingsError
-from amoot_etl.mapping import read_mapping
 from amoot_etl.settings.values import typed
-from amoot_etl.shape import Shape
-from amoot_etl.toml_lines import line_finder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,6 +42,8 @@ class SettingsFile(NamedTuple):
 
 def no_account(name: str, where: str, known: Iterable[str] = ()) -> SettingsError:
     """Give the error of an account that is not known."""
+    import difflib  # noqa: PLC0415 - as below: most runs have no use for it
+
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"it names {', '.join(known) or 'none'}"
     return SettingsError(f"there is no account {name} in {where}; {hint}", subject="account")
@@ -65,6 +62,11 @@ def read_settings_file(config: Path | None, known: Sequence[str]) -> SettingsFil
     path = config or _found()
     if path is None:
         return None
+    # Every command looks for a file, and few find one: what reads it is loaded then.
+    import tomllib  # noqa: PLC0415
+
+    from amoot_etl.toml_lines import line_finder  # noqa: PLC0415
+
     try:
         text = path.read_text(encoding="utf-8-sig")
         table = tomllib.loads(text)
@@ -107,6 +109,11 @@ def _checked(
     path: Path, table: dict[str, Any], place: Place, settings: Sequence[str], more: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Give the settings of a file's table in their types; an unknown key is told with the nearest known one."""
+    import difflib  # noqa: PLC0415
+
+    from amoot_etl.mapping import read_mapping  # noqa: PLC0415
+    from amoot_etl.shape import Shape  # noqa: PLC0415
+
     known = [*settings, *TOKEN_SOURCES]
     for key in table:
         if key == "token":
