@@ -105,16 +105,18 @@ class Landing:
         """
         if not self._in_array:
             self._refuse()
-        content, status = self._end()
+        end, status = self._end()
         if not self._judged:
             judge(self._method, status)
+        # Cut in place: a body of megabytes is not copied once more.
+        del self._buffer[end:]
         if self._uncut:
-            self._uncut.write(content + b"]")
+            self._uncut.write(self._buffer + b"]")
             self._uncut.close()
             self._announce(Segment(self._path(), cut=False, last=True))
-        elif content.strip() or self._segments:
-            self._check_last_record(content)
-            self._land(content, last=True)
+        elif not self._is_blank() or self._segments:
+            self._check_last_record()
+            self._land(self._buffer, last=True)
         # All is on disk; whoever keeps this object for its count must not keep the body.
         self._buffer.clear()
         return self._segments
@@ -204,33 +206,34 @@ class Landing:
                 self._uncut.write(most)
             del self._buffer[:-_TAIL]
 
-    def _end(self) -> tuple[bytes, Any]:
-        """Split what is left into records and the envelope's tail; give the records and the tail's status."""
-        rest = bytes(self._buffer)
-        position = len(rest)
+    def _end(self) -> tuple[int, Any]:
+        """Find where the records end and the envelope's tail begins; give the place and the tail's status."""
+        size = position = len(self._buffer)
         for _ in range(64):
-            position = rest.rfind(b"]", max(0, len(rest) - _TAIL), position)
+            position = self._buffer.rfind(b"]", max(0, size - _TAIL), position)
             if position < 0:
                 break
             try:
-                tail = json.loads(b'{"Data":[' + rest[position:], strict=False)
+                tail = json.loads(b'{"Data":[' + self._buffer[position:], strict=False)
             except (ValueError, RecursionError):
                 continue
-            return rest[:position], tail.get("Status")
+            return position, tail.get("Status")
         raise unexpected(self._method, "a body that was cut", status="cut")
 
-    def _check_last_record(self, content: bytes) -> None:
+    def _is_blank(self) -> bool:
+        return not self._buffer or self._buffer.isspace()
+
+    def _check_last_record(self) -> None:
         """See that the body does not end inside a record that happens to end like a listing."""
         self._learn_key()
         begins = re.compile(rb'\{\s*"' + self._key + rb'"\s*:')
         # Nearly always the last record begins near the end; a long one is found by looking at all.
-        start = max(
-            (match.start() for match in begins.finditer(content, max(0, len(content) - _TAIL))), default=0
-        )
-        if not content.strip() or careful.depth(content[start:].decode("utf-8", "replace")) > 0:
+        tail = max(0, len(self._buffer) - _TAIL)
+        start = max((match.start() for match in begins.finditer(self._buffer, tail)), default=0)
+        if self._is_blank() or careful.depth(self._buffer[start:].decode("utf-8", "replace")) > 0:
             raise unexpected(self._method, "a body that was cut", status="cut")
 
-    def _land(self, records: bytes | memoryview, *, last: bool) -> None:
+    def _land(self, records: bytearray | memoryview, *, last: bool) -> None:
         path = self._path()
         with _private(path) as file:
             file.write(b"[")
