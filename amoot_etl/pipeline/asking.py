@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.learnt import Learnt
 
     Ids = npt.NDArray[np.int64]
+    Wants = Callable[[Ids], npt.NDArray[np.bool_]]
 
 __all__ = ["Asking", "FirstAnswers", "InFull", "ask_first"]
 
@@ -158,15 +159,21 @@ class Asking:
                     f"{len(ids) - done} more contacts one by one would take {left:.1f} s, an export {at_most:.1f} s"
                 )
 
-    def list(self, group_ids: Sequence[int]) -> None:
-        """List groups; when one is gone meanwhile, ask which there are and leave it at that for now."""
+    def list(self, group_ids: Sequence[int], wants: Wants | None = None) -> None:
+        """List groups; when one is gone meanwhile, ask which there are and leave it at that for now.
+
+        Args:
+            group_ids: The groups.
+            wants: Says of which contacts the records are wanted; the others' only tell who is listed. Without it
+                all are.
+        """
         if not group_ids:
             return
         counts = {group.group_id: group.contacts_count or 0 for group in self.groups}
         self._begin(len(group_ids), sum(counts.get(group_id, 0) for group_id in group_ids))
         self.requests["ContactList"] += len(group_ids)
         try:
-            listed = self._learnt.read_listings(group_ids)
+            listed = self._learnt.read_listings(group_ids, wants)
         except errors.NotFound:
             if self.counts_left <= 0:
                 raise

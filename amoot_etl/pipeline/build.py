@@ -88,6 +88,7 @@ class Build:
         shape: The tables as the user wants them.
         fingerprints: Whether contacts are expected more than once: their records are then compared, so that one
             that says the same as another replaces nothing.
+        wants: Says of which contacts the records are wanted; the others' only tell who is listed. Without it all are.
         watch: Told of the records received so far.
     """
 
@@ -100,6 +101,7 @@ class Build:
         today: dt.date,
         shape: Shape | None = None,
         fingerprints: bool = True,
+        wants: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]] | None = None,
         watch: Callable[[int], None] | None = None,
     ) -> None:
         self.roll = Roll()
@@ -113,6 +115,7 @@ class Build:
         self._today = today
         self._fingerprints = fingerprints
         self._shape = shape
+        self._wants = wants
         self._watch = watch
         self._reader = contact_reader()
         self._local = threading.local()
@@ -208,12 +211,12 @@ class Build:
         if not self._fingerprints and (admission.first_in_listing & ~admission.keep).any():
             raise StartOver("a contact stands in more than one listing")
         table, entries = prepared.table, prepared.entries
-        if not admission.keep.all():
-            table = table.filter(pa.array(admission.keep))
+        kept = admission.keep if self._wants is None else admission.keep & self._wants(entries.ids)
+        if not kept.all():
+            table = table.filter(pa.array(kept))
         clean = clean_table(table, today=self._today, shape=self._shape)
         # Batches wait for the writer: what nobody wants of them is let go here.
         raw = _raw_rows(table, clean) if self._sink.wants_raw else None
-        kept = admission.keep
         return Batch(number, clean, raw, entries.ids[kept], entries.listings[kept], admission.replaced)
 
     @contextmanager

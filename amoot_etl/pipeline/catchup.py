@@ -17,7 +17,7 @@ from amoot_etl.extractors.groups import ALL, NO_LABEL
 from amoot_etl.pipeline.asking import Asking, InFull
 from amoot_etl.pipeline.doubt import Doubt, only_restamped
 from amoot_etl.pipeline.expect import Knowledge
-from amoot_etl.pipeline.idsets import NOBODY, union, without
+from amoot_etl.pipeline.idsets import NOBODY, inside, union, without
 from amoot_etl.pipeline.synccost import (
     FREE,
     RECORD_BYTES,
@@ -85,6 +85,8 @@ class CatchUp:
         self._doubt = Doubt(self.knowledge, most_in_doubt(len(held.ids)))
         self._updates = first.updates
         self._pace = first.pace
+        self.sifted: set[int] = set()
+        """Groups that were listed for some contacts alone: of the others, only who they are was read."""
         self._accepted: set[int] = set()
         """Listed groups of which the portal counts otherwise than it lists."""
         self._settled = NOBODY
@@ -109,7 +111,7 @@ class CatchUp:
         asked = worth_asking(self.held, told.news)
         differs = len(wanted) or len(asked) or must or not self._as_held()
         if differs:
-            self._ask.list(self._choose(wanted, must))
+            self._list(must, self._choose(wanted, must), wanted)
             self._look_for(wanted, told.news)
             self._doubt.restamped = only_restamped(self._contacts, self.learnt, told.restamped)
             while self._step():
@@ -174,6 +176,15 @@ class CatchUp:
         self._export_seconds = choice.export_seconds + SLACK
         return choice.listings
 
+    def _list(self, must: Sequence[int], chosen: Sequence[int], wanted: Ids) -> None:
+        """List what has to be listed, and what is listed for the wanted contacts in it: of those, only these."""
+        self._ask.list(must)
+        self.sifted = set(chosen) - set(must)
+        self._ask.list(
+            [group for group in chosen if group in self.sifted],
+            lambda ids: inside(ids, wanted) | ~inside(ids, self.held.ids),
+        )
+
     # One step after another.
 
     def _look_for(self, wanted: Ids, news: Ids) -> None:
@@ -213,7 +224,10 @@ class CatchUp:
         settling = self.knowledge.groups_of(failed)
         settling += [self.no_label] if len(failed) else []
         wanted = [group for group in dict.fromkeys((*differing, *settling)) if group not in listed]
+        # A group of which not all was read may differ by what was left.
+        wanted += [group for group in differing if group in self.sifted]
         if wanted:
+            self.sifted -= set(wanted)
             self._ask.list(wanted)
         elif differing:
             self._count_again()

@@ -93,8 +93,9 @@ class Held:
 
 
 def listed_at(line: dict[str, Any]) -> str | None:
-    """Give when a listing was last read, ISO 8601, by its line in a manifest; None if never."""
-    at: str | None = line.get("listed_at") if line.get("how") == "inferred" else line.get("at")
+    """Give when a listing was last read in full, ISO 8601, by its line in a manifest; None if never."""
+    in_part = line.get("how") == "inferred" or line.get("sifted")
+    at: str | None = line.get("listed_at") if in_part else line.get("at")
     return at
 
 

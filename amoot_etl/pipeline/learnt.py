@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from amoot_etl.shape import Shape
 
     Ids = npt.NDArray[np.int64]
+    Wants = Callable[[Ids], npt.NDArray[np.bool_]]
 
 __all__ = ["Learnt"]
 
@@ -81,8 +82,12 @@ class Learnt:
         self._rows: Ids = np.empty(0, np.int64)
         self._stores: dict[str, _Store] = {}
 
-    def read_listings(self, group_ids: Sequence[int]) -> dict[int, Listed]:
+    def read_listings(self, group_ids: Sequence[int], wants: Wants | None = None) -> dict[int, Listed]:
         """List some groups (-1 for contacts in none, 0 for all) and read what they hold.
+
+        Args:
+            group_ids: The groups.
+            wants: Says of which contacts the records are wanted; without it all are.
 
         Raises:
             NotFound: One of the groups is no more.
@@ -90,11 +95,11 @@ class Learnt:
         """
         landing = self._place()
         fetch = Fetch(self._client, group_ids, landing)
-        build = self._read(fetch.listings, [])
+        build = self._read(fetch.listings, [], wants)
         shutil.rmtree(landing)
         listed = {}
         for tally in build.tallies:
-            self.received += tally.received
+            self.received += len(tally.unreadable) if wants else tally.received
             members = build.memberships.members(tally.group_id)
             listed[tally.group_id] = Listed(
                 members, tally.received, tally.active, tally.unreadable, dict(tally.repeated)
@@ -104,7 +109,7 @@ class Learnt:
     def read_records(self, raw: Raw) -> None:
         """Read contacts that were asked for one by one."""
         if raw.received:
-            build = self._read([], [raw])
+            build = self._read([], [raw], None)
             self.received += raw.received
             self.loose_unreadable += build.loose_unreadable
 
@@ -140,17 +145,27 @@ class Learnt:
         place.mkdir(mode=0o700)
         return place
 
-    def _read(self, listings: Sequence[Listing], raws: Sequence[Raw]) -> Build:
+    def _read(self, listings: Sequence[Listing], raws: Sequence[Raw], wants: Wants | None) -> Build:
         """Read a round, and enter it when all of it is known."""
         titles: dict[int, str | None] = {listing.group_id: None for listing in listings}
-        for _ in range(_ATTEMPTS):
-            # Built once all has landed: downloads that start over are then nothing to the build.
-            for listing in listings:
-                listing.wait()
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                # Built once all has landed: downloads that start over are then nothing to the build.
+                for listing in listings:
+                    listing.wait()
             place = self._place()
             entry = _Entry(place, raw=self._wants_raw)
             sink = SpoolSink(entry, place, raw=self._wants_raw)
-            build = Build(listings, titles, sink, today=self._today, shape=self._shape, watch=self.watch)
+            build = Build(
+                listings,
+                titles,
+                sink,
+                today=self._today,
+                shape=self._shape,
+                fingerprints=len(listings) > 1,
+                wants=wants,
+                watch=self.watch,
+            )
             try:
                 build.read()
                 if raws:
@@ -159,6 +174,7 @@ class Learnt:
                 continue
             sink.finish(build.memberships)
             self._enter(entry, build)
+            self.received += sum(entry.sizes) if wants else 0
             return build
         raise PortalUnavailable("ContactList: the portal's listings kept changing", subject="ContactList")
 
@@ -166,7 +182,7 @@ class Learnt:
         start = self._stores["contacts"].size if self._stores else 0
         for kind, pieces in entry.pieces.items():
             self._stores.setdefault(kind, _Store()).add(pieces, entry.sizes)
-        if not entry.ids:
+        if not any(entry.sizes):
             return
         ids = np.concatenate(entry.ids)
         order = np.argsort(ids)

@@ -130,7 +130,11 @@ class Renewal:
         """Give the manifest's line of a listing: read in this run, or inferred."""
         one = self._known.listed.get(group_id)
         moved = {"moved": True} if group_id in self._asking.moved else {}
+        before = self._asking.held.listings.get(group_id)
+        last = {"listed_at": listed_at(before) if before else None}
         if one is not None:
+            # Who is in it is known; what changed without a stamp only a listing in full shows.
+            sifted = {"sifted": True, **last} if group_id in self._asking.sifted else {}
             return {
                 "group_id": group_id,
                 "received": one.received,
@@ -139,14 +143,14 @@ class Renewal:
                 "unreadable": len(one.unreadable),
                 "how": "listed",
                 **moved,
+                **sifted,
             }
         line = {"group_id": group_id, "how": "inferred"}
         if group_id not in (NO_LABEL, ALL):
             line["distinct"], line["active"] = self._known.counts(group_id)
-        before = self._asking.held.listings.get(group_id)
         # Moves that cancel may have passed unseen in it: only a full listing is sure to show them.
         unchecked = {"unchecked": True} if group_id in self._asking.unchecked else {}
-        return {**line, "listed_at": listed_at(before) if before else None, **moved, **unchecked}
+        return {**line, **last, **moved, **unchecked}
 
 
 class _Tally(NamedTuple):

@@ -6,9 +6,11 @@ way at one time, and our own work for it; what a byte costs is the line or our o
     seconds = max(ceil(requests / concurrency) * latency, requests * OWN_REQUEST)
               + bytes * max(1 / rate, 1 / OWN_RATE)
 
-A sync has to stream the old set, too, at OWN_CARRY a contact, which an export need not. Where all that comes to more
-than an export, by SLACK at least, everything is exported. Whether it turns out so is watched: when the first contacts
-that are asked for one by one take so long that the rest would cost more than an export, everything is exported.
+A listing that is read for the wanted contacts in it goes at OWN_SIFTED in place of OWN_RATE: of all others only who
+they are is read, and nothing is cleaned or written. A sync has to go through the old set, too, at OWN_CARRY a contact,
+which an export need not. Where all that comes to more than an export, by SLACK at least, everything is exported.
+Whether it turns out so is watched: when the first contacts that are asked for one by one take so long that the rest
+would cost more than an export, everything is exported.
 
 A listing is one request and as many records as the group has contacts. Groups that must be listed anyway, since
 their counts say so, cost nothing more and spare asking for the wanted contacts in them. A group is listed for the
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FREE",
     "OWN_CARRY",
+    "OWN_SIFTED",
     "RECORD_BYTES",
     "SLACK",
     "Choice",
@@ -55,7 +58,10 @@ OWN_REQUEST: Final = 0.0015
 OWN_RATE: Final = 60e6
 """Bytes of records that we read, clean and write in a second: a million contacts take twelve."""
 
-OWN_CARRY: Final = 5e-6
+OWN_SIFTED: Final = 94e6
+"""Bytes of records that we read in a second where few of them are wanted: of a million contacts, eight seconds."""
+
+OWN_CARRY: Final = 2.5e-6
 """Seconds of our own work for a contact that is taken over from the old set."""
 
 SLACK: Final = 1.0
@@ -92,15 +98,15 @@ class Choice(NamedTuple):
     """Why to export anew instead; empty when not."""
 
 
-def seconds(requests: int, size: float, pace: Pace) -> float:
-    """Give what requests with so many bytes of answers cost.
+def seconds(requests: int, size: float, pace: Pace, own_rate: float = OWN_RATE) -> float:
+    """Give what requests with so many bytes of answers cost, bytes that we read at our own rate.
 
     >>> pace = Pace(latency=0.1, rate=1e6, concurrency=4)
     >>> round(seconds(8, 0, pace), 3), round(seconds(1, 5e6, pace), 3)
     (0.2, 5.1)
     """
     waiting = math.ceil(requests / pace.concurrency) * pace.latency
-    return max(waiting, requests * OWN_REQUEST) + size * max(1 / pace.rate, 1 / OWN_RATE)
+    return max(waiting, requests * OWN_REQUEST) + size * max(1 / pace.rate, 1 / own_rate)
 
 
 def most_gets(contacts: int) -> int:
@@ -155,15 +161,19 @@ def choose(  # noqa: PLR0913, PLR0917 - all that the rule weighs
     if len(rest) > FREE:
         listings, rest = _cover(listings, rest, members, sizes, pace)
     everything = sum(sizes.values())
-    listed = sum(sizes.get(group, 0) for group in listings) * RECORD_BYTES
+    whole, sifted = (
+        sum(sizes.get(group, 0) for group in listings if (group in must) is so) * RECORD_BYTES
+        for so in (True, False)
+    )
     weighed = max(0, len(rest) - FREE)
-    cost = seconds(len(listings) + weighed, listed + weighed * RECORD_BYTES, pace)
+    cost = seconds(len(listings) + weighed, whole + weighed * RECORD_BYTES, pace)
+    cost += seconds(0, sifted, pace, OWN_SIFTED)
     export = seconds(len(sizes), everything * RECORD_BYTES, pace)
     why = ""
     if len(rest) > most_gets(contacts):
         why = f"{len(rest)} contacts would have to be asked for one by one"
-    elif (whole := cost + contacts * OWN_CARRY) > export + SLACK:
-        why = f"syncing would take {whole:.1f} s, an export {export:.1f} s"
+    elif (total := cost + contacts * OWN_CARRY) > export + SLACK:
+        why = f"syncing would take {total:.1f} s, an export {export:.1f} s"
     return Choice(tuple(listings), rest, cost, export, why)
 
 
@@ -183,7 +193,7 @@ def _cover(
             if group in listings or group not in sizes:
                 continue
             spared = len(common(rest, held)) * each
-            gain = spared - seconds(1, sizes[group] * RECORD_BYTES, pace)
+            gain = spared - seconds(1, sizes[group] * RECORD_BYTES, pace, OWN_SIFTED)
             if gain > saved:
                 best, saved = group, gain
         if best is None:

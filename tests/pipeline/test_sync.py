@@ -573,6 +573,43 @@ def test_what_a_damaged_set_says_is_not_gone_on_with(world):
     world.check()
 
 
+def test_a_group_listed_for_its_changed_contacts_is_not_read_in_full(settings_for):
+    """Of the others only who they are counts, until its counts say that one of them changed as well."""
+    book = AddressBook()
+    group = book.add_group("بزرگ")
+    for number in range(300):
+        book.add([group], CityName="تهران", Mobile=9120000000 + number)
+    for _ in range(2700):
+        book.add([], CityName="تهران")
+    ids = list(book)
+    with Portal(book) as portal:
+        settings = settings_for(portal)
+        exported = export(settings, today=TODAY)
+        for contact in ids[:80]:
+            book.edit(contact, CityName="قم")
+        stamp = book.contact(ids[90])["UpdateDateTime"]
+        book.edit(ids[90], UpdateDateTime=stamp, CityName="یزد")
+        result = sync(settings, today=TODAY)
+        assert result.requests == {**ONCE, "ContactList": 1}
+        rows = read_tables(settings.out).contacts
+        assert [rows[contact]["city"] for contact in (ids[0], ids[90])] == ["قم", "تهران"]
+        line = result.manifest["reconciliation"]["groups"][0]
+        assert (line["how"], line["sifted"]) == ("listed", True)
+        assert line["listed_at"] == exported.manifest["reconciliation"]["groups"][0]["at"]
+        counts = result.manifest["counts"]
+        assert (counts["received"], counts["carried"], counts["repeated"]) == (80, 2920, 0)
+        for contact in ids[:80]:
+            book.edit(contact, CityName="ری")
+        book.edit(ids[90], UpdateDateTime=stamp, Active=False)
+        result = sync(settings, today=TODAY)
+        assert result.requests == {**ONCE, "ContactList": 2}
+        rows = read_tables(settings.out).contacts
+        assert [rows[contact]["city"] for contact in (ids[0], ids[90])] == ["ری", "یزد"]
+        assert not rows[ids[90]]["active"]
+        assert "sifted" not in result.manifest["reconciliation"]["groups"][0]
+    assert verify(settings.out).problems == []
+
+
 def test_many_changes_are_listed_and_very_many_exported(settings_for):
     """A group of changed contacts comes by its listing; when all have changed, so does everything."""
     book = AddressBook()

@@ -16,7 +16,17 @@ from amoot_etl.pipeline.absence import stand_out
 from amoot_etl.pipeline.expect import Knowledge, Listed
 from amoot_etl.pipeline.held import Held, HeldGroup
 from amoot_etl.pipeline.marks import marks_of
-from amoot_etl.pipeline.synccost import FREE, OWN_CARRY, OWN_RATE, SLACK, Pace, choose, most_gets, seconds
+from amoot_etl.pipeline.synccost import (
+    FREE,
+    OWN_CARRY,
+    OWN_RATE,
+    OWN_SIFTED,
+    SLACK,
+    Pace,
+    choose,
+    most_gets,
+    seconds,
+)
 
 TODAY = dt.date(2026, 11, 1)
 NEAR = Pace(latency=0.002, rate=200e6, concurrency=4)
@@ -50,7 +60,7 @@ CASES = [
     ("all of the small group", ids(0, 10_000), FAR, [], (1,), 0, False),
     ("a thousand of the half million in no group", ids(500_000, 1_000), NEAR, [], (), 1_000, False),
     ("one in a hundred everywhere, far away", ids(0, BOOK)[::100], FAR, [], (1, 2, 3, -1), 0, True),
-    ("one in a hundred everywhere, near", ids(0, BOOK)[::100], NEAR, [], (1, 2, 3, -1), 0, True),
+    ("one in a hundred everywhere, near", ids(0, BOOK)[::100], NEAR, [], (1, 2, 3, -1), 0, False),
     ("one in three hundred everywhere, near", ids(0, BOOK)[::300], NEAR, [], (), 3_334, False),
     ("everybody", ids(0, BOOK), FAR, [], (1, 2, 3, -1), 0, True),
     ("a group that grew and holds nearly half", ids(0, 0), NEAR, [3], (3,), 0, False),
@@ -102,6 +112,7 @@ def test_seconds():
     assert seconds(10, 0, Pace(0.1, 1e6, 5)) == pytest.approx(0.2)
     assert seconds(1000, 0, Pace(0.001, 1e6, 100)) == pytest.approx(1.5)
     assert seconds(0, 1e9, Pace(1, 1e9, 1)) == pytest.approx(1e9 / OWN_RATE)
+    assert seconds(0, 1e9, Pace(1, 1e9, 1), OWN_SIFTED) == pytest.approx(1e9 / OWN_SIFTED)
 
 
 # Stamps.
