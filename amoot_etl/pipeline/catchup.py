@@ -17,7 +17,7 @@ from amoot_etl.extractors.groups import ALL, NO_LABEL
 from amoot_etl.pipeline.asking import Asking, InFull
 from amoot_etl.pipeline.doubt import Doubt, only_restamped
 from amoot_etl.pipeline.expect import Knowledge
-from amoot_etl.pipeline.idsets import NOBODY, inside, union, without
+from amoot_etl.pipeline.idsets import NOBODY, common, inside, union, without
 from amoot_etl.pipeline.synccost import (
     FREE,
     RECORD_BYTES,
@@ -178,12 +178,21 @@ class CatchUp:
 
     def _list(self, must: Sequence[int], chosen: Sequence[int], wanted: Ids) -> None:
         """List what has to be listed, and what is listed for the wanted contacts in it: of those, only these."""
-        self._ask.list(must)
-        self.sifted = set(chosen) - set(must)
-        self._ask.list(
-            [group for group in chosen if group in self.sifted],
-            lambda ids: inside(ids, wanted) | ~inside(ids, self.held.ids),
-        )
+        members, sizes = self.knowledge.members, self._sizes()
+        # Where most are wanted the others are read along.
+        full = [
+            group
+            for group in chosen
+            if group in must or 2 * len(common(wanted, members.get(group, NOBODY))) > sizes.get(group, 0) > 0
+        ]
+        rest = [group for group in chosen if group not in full]
+        self._ask.list(full)
+        self._ask.list(rest, lambda ids: inside(ids, wanted) | ~inside(ids, self.held.ids))
+        listed = self.knowledge.listed
+        # Where all were wanted nothing was left out.
+        self.sifted = {
+            group for group in rest if group in listed and len(without(listed[group].ids, self.learnt.ids))
+        }
 
     # One step after another.
 
