@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.collect import Collected
     from amoot_etl.pipeline.run import Run, Wish
 
+    Ids = npt.NDArray[np.int64]
+
 __all__ = ["Outcome", "contact_ids", "publish", "share_of_ids", "sound_previous"]
 
 
@@ -55,10 +57,12 @@ def publish(run: Run, collected: Collected, previous: Generation | None, draft: 
         RefusedError: The set is incomplete or would destroy more than is plausible.
         OutputError: It could not be written.
     """
-    overruled = _guarded(run, previous, collected, draft, wish)
+    new = contact_ids(draft.folder / "contacts.parquet")
+    old = contact_ids(previous.file("contacts")) if previous else NOBODY
+    overruled = _guarded(run, previous, collected, share_of_ids(old, new), wish)
     formats = formats_of(wish.formats, previous)
     options = run.options(formats, previous)
-    manifest = _manifest(run, collected, previous, draft)
+    manifest = _manifest(run, collected, old, new)
     manifest["shape"] = {**run.shape.as_json(), "options": options}
     warnings = [*collected.warnings, *overruled]
     if wish.dry_run:
@@ -101,32 +105,35 @@ def sound_previous(output: Output) -> tuple[Generation | None, list[str]]:
     return current, []
 
 
-def contact_ids(path: Path) -> npt.NDArray[np.int64]:
-    """Give the ids of a Parquet table of contacts, as they stand in the file."""
+def contact_ids(path: Path) -> Ids:
+    """Give the IDs of a Parquet table of contacts, each once, rising."""
     with pq.ParquetFile(path) as file:
-        ids: npt.NDArray[np.int64] = file.read(["contact_id"])["contact_id"].to_numpy()
-    return ids
+        return once(file.read(["contact_id"])["contact_id"].to_numpy())
 
 
-def share_of_ids(previous: Path, new: Path) -> float | None:
-    """Give how much two tables of contacts have in common: their shared ids among those of the smaller one.
+def share_of_ids(one: Ids, other: Ids) -> float | None:
+    """Give how much two books have in common: their shared IDs among those of the smaller one.
 
-    Measured on the smaller one, a book that grew or shrank shares all its ids, and one of another account
+    Measured on the smaller one, a book that grew or shrank shares all its IDs, and one of another account
     shares few, whatever their sizes.
+
+    Args:
+        one: IDs, each once, rising.
+        other: The same of another book.
 
     Returns:
         0 to 1, or None when one of them is empty.
+
+    >>> import numpy as np
+    >>> share_of_ids(np.array([1, 2, 3, 4]), np.array([3, 4, 5]))
+    0.6666666666666666
     """
-    one, other = once(contact_ids(previous)), once(contact_ids(new))
     if not len(one) or not len(other):
         return None
-    shared = len(common(one, other))
-    return shared / min(len(one), len(other))
+    return len(common(one, other)) / min(len(one), len(other))
 
 
-def _manifest(run: Run, collected: Collected, previous: Generation | None, draft: Draft) -> dict[str, Any]:
-    new = once(contact_ids(draft.folder / "contacts.parquet"))
-    old = once(contact_ids(previous.path / "contacts.parquet")) if previous else NOBODY
+def _manifest(run: Run, collected: Collected, old: Ids, new: Ids) -> dict[str, Any]:
     kept = collected.contacts
     carried = {"carried": collected.carried} if run.mode == "sync" else {}
     return {
@@ -159,14 +166,11 @@ def _manifest(run: Run, collected: Collected, previous: Generation | None, draft
 
 
 def _guarded(
-    run: Run, previous: Generation | None, collected: Collected, draft: Draft, wish: Wish
+    run: Run, previous: Generation | None, collected: Collected, shared: float | None, wish: Wish
 ) -> list[str]:
     """Refuse to destroy a good set; the demo's is no loss."""
     if previous and previous.manifest.get("base_url") == DEMO_URL:
         previous = None
-    shared = None
-    if previous:
-        shared = share_of_ids(previous.path / "contacts.parquet", draft.folder / "contacts.parquet")
     candidate = Candidate(
         contacts=collected.contacts,
         scope=run.scope,
