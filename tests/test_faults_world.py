@@ -11,9 +11,16 @@ import pytest
 
 from amoot_etl.client import Client
 from amoot_etl.demo import AddressBook, Fault, Portal
-from amoot_etl.errors import CredentialsError, OutputError, PortalUnavailable, UnexpectedAnswer
+from amoot_etl.errors import (
+    CredentialsError,
+    OutputError,
+    PortalUnavailable,
+    SettingsError,
+    UnexpectedAnswer,
+)
 from amoot_etl.extractors.contacts import extract_contacts
 from amoot_etl.extractors.landing import Landing
+from amoot_etl.mapping import read_mapping
 from amoot_etl.pipeline.crew import in_threads
 from amoot_etl.pipeline.export import export
 from amoot_etl.pipeline.fetch import Listing
@@ -37,6 +44,14 @@ def settings(portal, **more) -> Settings:
     return Settings(
         **{"base_url": portal.url, "token": TOKEN, "retries": 2, "backoff": 0.001, "timeout": 30, **more}
     )
+
+
+def test_a_mapping_that_cannot_be_read_by_is_refused_before_anything_is_asked(portal, tmp_path):
+    """Two choices that one word stands for are a matter of settings; the portal hears nothing."""
+    mapping = read_mapping({"custom_text_1": {"type": "choice", "choices": ["علی", "علي"]}})
+    with pytest.raises(SettingsError, match="would mean both"):
+        export(settings(portal, out=tmp_path / "output", mapping=mapping))
+    assert portal.calls == []
 
 
 # The world moves in mid-run
@@ -112,6 +127,39 @@ def test_a_contact_that_goes_between_list_and_get(portal, tmp_path, missing):
     assert len(asked) == (2 if missing == "Failed" else 1)
     with read_export(out) as done:
         assert set(done.contacts["contact_id"]) == set(portal.book)
+
+
+def test_contacts_of_other_groups_are_not_missing_from_some(portal, tmp_path):
+    """Where only a group was asked for, what the updates tell of others has nothing fetched or listed again."""
+    export(settings(portal, out=tmp_path / "output"), groups=[2002])
+    methods = [call.method for call in portal.calls]
+    assert methods.count("ContactList") == 1
+    assert "ContactGet" not in methods
+
+
+def test_a_book_that_never_holds_still_is_listed_again_once(portal, tmp_path):
+    """Where many contacts come while it is listed, all is listed once more; what still lacks then is told."""
+    portal.plan(
+        Fault.meanwhile(lambda: [portal.book.add([2001], FName="Late") for _ in range(60)]),
+        "ContactListUpdates",
+    )
+    result = export(settings(portal, out=tmp_path / "output"))
+    assert result.manifest["reconciliation"]["updates"]["state"] == "not proved"
+    assert [call.method for call in portal.calls].count("ContactListUpdates") == 2
+
+
+def test_a_contact_fetched_by_itself_is_fetched_once(tmp_path):
+    """A build that starts over because a contact changed begins with what was fetched already."""
+    book = AddressBook.invent(contacts=25, labels=1, dirty=False)
+    with Portal(book, token=TOKEN) as portal:
+        portal.plan(
+            Fault.meanwhile(lambda: book.edit(100_001, FName="Newer")), "ContactListUpdates", calls=[1]
+        )
+        result = export(settings(portal, out=tmp_path / "output"))
+        assert [call.method for call in portal.calls].count("ContactGet") == 1
+    assert result.manifest["reconciliation"]["updates"]["fetched"] == 1
+    with read_export(tmp_path / "output") as done:
+        assert "Newer" in set(done.contacts["first_name"])
 
 
 @pytest.mark.parametrize("code", [301, 302, 307, 308])
