@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# The tests start the program hundreds of times: without its byte code each start takes a quarter of a second more.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo notebook test test-slow lint bench coverage soak clean
 
 help:
