@@ -75,6 +75,26 @@ export(Settings(base_url=sys.argv[1], token="t", out=sys.argv[2]))
     assert (tmp_path / "output" / "contacts.parquet").exists()
 
 
+def test_a_sync_asks_before_arrow_is_loaded(tmp_path):
+    """What is held is looked at while the portal is at work."""
+    code = """
+import sys
+from amoot_etl import Settings, sync
+import amoot_etl.pipeline.sync as module
+ask = module.ask_first
+def begun(*wanted):
+    print("begun", *{"pandas", "numpy", "pyarrow", "duckdb"} & set(sys.modules))
+    return ask(*wanted)
+module.ask_first = begun
+print(sync(Settings(base_url=sys.argv[1], token="t", out=sys.argv[2])).outcome)
+"""
+    with Portal(AddressBook.invent(contacts=5), token="t") as portal:
+        amoot_etl.export(amoot_etl.Settings(base_url=portal.url, token="t", out=tmp_path))
+        command = [sys.executable, "-c", code, portal.url, str(tmp_path)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "begun\nunchanged\n"
+
+
 def _subclasses(kind: type) -> list[type]:
     return [kind, *(below for child in kind.__subclasses__() for below in _subclasses(child))]
 

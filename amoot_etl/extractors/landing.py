@@ -13,19 +13,25 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from amoot_etl.client import judge, shown, unexpected
 from amoot_etl.extractors import careful
+from amoot_etl.extractors.groups import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from io import BufferedWriter
-    from pathlib import Path
 
-__all__ = ["SEGMENT_BYTES", "Landing", "Segment"]
+    from amoot_etl.client import Client
 
+__all__ = ["SEGMENT_BYTES", "UPDATES", "Landing", "Segment", "land_updates"]
+
+UPDATES: Final = "ContactListUpdates"
+"""The portal's method that lists when each contact was last changed."""
 SEGMENT_BYTES: Final = 8 << 20
 _HEAD_LIMIT: Final = 1 << 20
 _TAIL: Final = 1 << 16
@@ -248,6 +254,23 @@ class Landing:
 
     def _path(self) -> Path:
         return self._folder / f"{len(self._segments):05d}.json"
+
+
+def land_updates(client: Client, folder: Path) -> list[Segment]:
+    """Bring the list of when each contact was last changed to disk.
+
+    Args:
+        client: A connection to the portal.
+        folder: Where a folder for its segments is made.
+
+    Raises:
+        CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
+    """
+
+    def landing() -> Landing:
+        return Landing(UPDATES, Path(tempfile.mkdtemp(prefix="updates-", dir=folder)))
+
+    return client.download(UPDATES, landing, ContactGroupID=ALL)
 
 
 def _private(path: Path) -> BufferedWriter:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors.body import BodyReader, usable_ids
 from amoot_etl.extractors.contacts import frame_of, iter_listing
 from amoot_etl.extractors.groups import ALL
-from amoot_etl.extractors.landing import Landing
+from amoot_etl.extractors.landing import UPDATES
 from amoot_etl.schema import UPDATE_FIELDS
 
 if TYPE_CHECKING:
@@ -27,9 +25,8 @@ if TYPE_CHECKING:
     from amoot_etl.extractors.body import Raw
     from amoot_etl.extractors.landing import Segment
 
-__all__ = ["entries", "extract_updates", "iter_updates", "land_updates", "update_reader"]
+__all__ = ["entries", "extract_updates", "iter_updates", "update_reader"]
 
-_METHOD = "ContactListUpdates"
 _SIDE_BY_SIDE: Final = 2
 """Segments that are read at a time; a list of a million contacts has eight or nine."""
 
@@ -53,29 +50,12 @@ def extract_updates(client: Client) -> pd.DataFrame:
 
 def iter_updates(client: Client) -> Iterator[pd.DataFrame]:
     """Give the same as `extract_updates` in chunks."""
-    yield from iter_listing(client, _METHOD, ALL, update_reader())
+    yield from iter_listing(client, UPDATES, ALL, update_reader())
 
 
 def update_reader() -> BodyReader:
     """Make a reader of the entries."""
-    return BodyReader(_METHOD, UPDATE_FIELDS)
-
-
-def land_updates(client: Client, folder: Path) -> list[Segment]:
-    """Bring the list to disk.
-
-    Args:
-        client: A connection to the portal.
-        folder: Where a folder for its segments is made.
-
-    Raises:
-        CredentialsError, PortalUnavailable, UnexpectedAnswer: As the client's.
-    """
-
-    def landing() -> Landing:
-        return Landing(_METHOD, Path(tempfile.mkdtemp(prefix="updates-", dir=folder)))
-
-    return client.download(_METHOD, landing, ContactGroupID=ALL)
+    return BodyReader(UPDATES, UPDATE_FIELDS)
 
 
 def entries(segments: Sequence[Segment]) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:

@@ -5,90 +5,38 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from amoot_etl import errors
 from amoot_etl.extractors.contacts import contact_reader
 from amoot_etl.extractors.groups import fetch_groups
-from amoot_etl.pipeline.changelist import fetch_updates
-from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.idsets import NOBODY, ids_of, union, without
+from amoot_etl.pipeline.infull import InFull
 from amoot_etl.pipeline.progress import Progress
 from amoot_etl.pipeline.prove import Fetched, fetch_each
-from amoot_etl.pipeline.synccost import Pace
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
-    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
 
     from amoot_etl.client import Client
     from amoot_etl.extractors.groups import Group
-    from amoot_etl.pipeline.changelist import Updates
     from amoot_etl.pipeline.expect import Knowledge
     from amoot_etl.pipeline.learnt import Learnt
 
     Ids = npt.NDArray[np.int64]
     Wants = Callable[[Ids], npt.NDArray[np.bool_]]
 
-__all__ = ["Asking", "FirstAnswers", "InFull", "ask_first"]
+__all__ = ["Asking"]
 
 _log = logging.getLogger("amoot_etl.sync")
 
-_RATE: Final = 25e6
-"""Bytes a second, as long as no body was large enough to measure by."""
-_LARGE: Final = 1 << 20
 _COUNTS: Final = 3
 """How often the groups' counts are asked for again."""
 _AT_ONCE: Final = 250
 """Contacts that are asked for before a look at how long that took, and whether to go on."""
-
-
-class InFull(Exception):  # noqa: N818 - a turn of the road, not a fault
-    """Exporting anew is the better way, or the only one."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-
-class FirstAnswers(NamedTuple):
-    """What every sync asks for: the groups, and the list of changes."""
-
-    groups: list[Group]
-    updates: Updates
-    pace: Pace
-
-
-def ask_first(client: Client, folder: Path, *, today: dt.date) -> Future[FirstAnswers]:
-    """Ask what every sync asks, while other work goes on.
-
-    Args:
-        client: A connection to the portal.
-        folder: Where the list of changes lands.
-        today: The run's date in Tehran.
-
-    Returns:
-        The answers, or the client's errors; `InFull` where the token may not ask.
-    """
-
-    def ask() -> FirstAnswers:
-        begun = time.monotonic()
-        groups = fetch_groups(client)
-        latency = time.monotonic() - begun
-        try:
-            updates = fetch_updates(client, folder, today=today)
-        except errors.CredentialsError as error:
-            raise InFull(f"the token may not call {error.subject}") from error
-        spent = updates.seconds - latency
-        rate = updates.bytes / spent if updates.bytes >= _LARGE and spent > 0 else _RATE
-        return FirstAnswers(groups, updates, Pace(latency, rate, client.settings.concurrency))
-
-    return in_background(ask, "first")
 
 
 class Asking:
@@ -98,7 +46,7 @@ class Asking:
         client: A connection to the portal.
         learnt: Takes the records that come.
         knowledge: Takes what they say of memberships.
-        first: What was asked already.
+        groups: The groups, as the portal told of them when they and the list of changes were asked for.
         watch: Told how far the asking has come.
     """
 
@@ -107,11 +55,11 @@ class Asking:
         client: Client,
         learnt: Learnt,
         knowledge: Knowledge,
-        first: FirstAnswers,
+        groups: list[Group],
         *,
         watch: Callable[[Progress], None] | None = None,
     ) -> None:
-        self.groups = first.groups
+        self.groups = groups
         """The groups as the portal told of them last."""
         self.requests = Counter({"ContactGroupList": 1, "ContactListUpdates": 1})
         self.asked: Ids = NOBODY
@@ -129,7 +77,7 @@ class Asking:
         self._listings = 0
         self._ahead = 0
         learnt.watch = self._tell if watch else None
-        knowledge.only_groups(group.group_id for group in first.groups)
+        knowledge.only_groups(group.group_id for group in groups)
 
     def ask_groups(self) -> None:
         """Ask again which groups there are, and for their counts."""

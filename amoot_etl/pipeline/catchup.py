@@ -14,10 +14,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from amoot_etl.extractors.groups import ALL, NO_LABEL
-from amoot_etl.pipeline.asking import Asking, InFull
+from amoot_etl.pipeline.asking import Asking
 from amoot_etl.pipeline.doubt import Doubt, only_restamped
 from amoot_etl.pipeline.expect import Knowledge
 from amoot_etl.pipeline.idsets import NOBODY, common, inside, union, without
+from amoot_etl.pipeline.infull import InFull
 from amoot_etl.pipeline.synccost import (
     FREE,
     RECORD_BYTES,
@@ -40,14 +41,15 @@ if TYPE_CHECKING:
 
     from amoot_etl.client import Client
     from amoot_etl.extractors.groups import Group
-    from amoot_etl.pipeline.asking import FirstAnswers
+    from amoot_etl.pipeline.changelist import Updates
+    from amoot_etl.pipeline.first import FirstAnswers
     from amoot_etl.pipeline.held import Held
     from amoot_etl.pipeline.learnt import Learnt
     from amoot_etl.pipeline.progress import Progress
 
     Ids = npt.NDArray[np.int64]
 
-__all__ = ["CatchUp", "InFull"]
+__all__ = ["CatchUp"]
 
 _log = logging.getLogger("amoot_etl.sync")
 
@@ -61,6 +63,7 @@ class CatchUp:
         contacts: Its table of contacts.
         learnt: Takes the records that come.
         first: What every sync asks, answered.
+        updates: The list of changes among it, read.
         watch: Told how far the asking has come.
     """
 
@@ -70,8 +73,9 @@ class CatchUp:
         held: Held,
         contacts: Path,
         learnt: Learnt,
-        first: FirstAnswers,
         *,
+        first: FirstAnswers,
+        updates: Updates,
         watch: Callable[[Progress], None] | None = None,
     ) -> None:
         self.held = held
@@ -80,10 +84,10 @@ class CatchUp:
         self.moved: set[int] = set()
         """Groups that kept changing while they were listed: the next sync lists them again."""
         self.open = Open(0, 0, 0)
-        self._ask = Asking(client, learnt, self.knowledge, first, watch=watch)
+        self._ask = Asking(client, learnt, self.knowledge, first.groups, watch=watch)
         self._contacts = contacts
         self._doubt = Doubt(self.knowledge, most_in_doubt(len(held.ids)))
-        self._updates = first.updates
+        self._updates = updates
         self._pace = first.pace
         self.sifted: set[int] = set()
         """Groups that were listed for some contacts alone: of the others, only who they are was read."""

@@ -152,7 +152,7 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
     run: Run,
     wish: Wish,
     *,
-    compression: str = "zstd",
+    compression: str | None = "zstd",
     watch: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """Do what `export` does inside a folder whose lock is held.
@@ -162,7 +162,7 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
         client: A connection to the portal.
         run: The run.
         wish: What is wanted and allowed.
-        compression: Of the Parquet files.
+        compression: Of the Parquet files; None as the current set has it.
         watch: Told how far the run has come.
 
     Raises:
@@ -174,7 +174,7 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
         first = Round(client, run, landing, formats=formats, resume=Resume(output, run.run_id))
         # Arrow and DuckDB take half a second to load: the portal is at work meanwhile.
         from amoot_etl.pipeline.collect import Collector  # noqa: PLC0415
-        from amoot_etl.pipeline.publishing import publish, sound_previous  # noqa: PLC0415
+        from amoot_etl.pipeline.publishing import compression_of, publish, sound_previous  # noqa: PLC0415
 
         previous, damage = sound_previous(output)
         collector = Collector(
@@ -182,7 +182,7 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
             run,
             landing=landing,
             folder=draft.folder,
-            compression=compression,
+            compression=compression or (compression_of(previous) if previous else "zstd"),
             formats=formats,
             watch=watch,
         )

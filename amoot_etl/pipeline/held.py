@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jdatetime
 import numpy as np
@@ -24,26 +24,12 @@ if TYPE_CHECKING:
     Ids = npt.NDArray[np.int64]
 
 __all__ = [
-    "NEEDED",
     "Held",
     "HeldGroup",
-    "all_listed_since",
-    "listed_at",
     "look_up",
     "members_of",
     "read_held",
 ]
-
-NEEDED: Final = {
-    "contacts": {"contact_id", "active", "mobile", "mobile_raw", "birth_date", "groups", "updated_at", "extra"},
-    "groups": {
-        "group_id", "title", "contacts_count", "contacts_active_count", "contacts_exported",
-        "contacts_active_exported", "reconciled",
-    },
-    "contact_groups": {"contact_id", "group_id"},
-    "issues": {"contact_id", "column", "rule", "value", "detail"},
-}  # fmt: skip
-"""The columns without which a set cannot be brought up to date."""
 
 
 class HeldGroup(NamedTuple):
@@ -92,26 +78,6 @@ class Held:
         return look_up(self.ids, self.active, ids)
 
 
-def listed_at(line: dict[str, Any]) -> str | None:
-    """Give when a listing was last read in full, ISO 8601, by its line in a manifest; None if never."""
-    in_part = line.get("how") == "inferred" or line.get("sifted")
-    at: str | None = line.get("listed_at") if in_part else line.get("at")
-    return at
-
-
-def all_listed_since(manifest: dict[str, Any]) -> dt.datetime | None:
-    """Give the moment since which every listing of a set was read; None where that is not known.
-
-    >>> line = {"group_id": 1, "how": "inferred", "at": "2026-11-02T00:00:00+03:30"}
-    >>> other = {"group_id": 2, "how": "listed", "at": "2026-11-03T00:00:00+03:30"}
-    >>> lines = [line | {"listed_at": "2026-11-01T00:00:00+03:30"}, other]
-    >>> all_listed_since({"reconciliation": {"groups": lines}}).day
-    1
-    """
-    lines = manifest.get("reconciliation", {}).get("groups", [])
-    return min((dt.datetime.fromisoformat(at) for at in map(listed_at, lines) if at), default=None)
-
-
 def look_up(ids: Ids, flags: npt.NDArray[np.bool_], wanted: Ids) -> npt.NDArray[np.bool_]:
     """Give the flags of the wanted IDs; False for one that is not there.
 
@@ -130,7 +96,7 @@ def read_held(generation: Generation, *, today: dt.date) -> Held:
     """Read what a sync starts from.
 
     Args:
-        generation: The current set; its tables have the columns of `NEEDED`.
+        generation: The current set; its tables have the columns that a sync needs.
         today: The run's date in Tehran.
     """
     contacts = _columns(generation, "contacts", ["contact_id", "updated_at", "active"])

@@ -14,7 +14,8 @@ import numpy as np
 
 from amoot_etl.errors import AmootError, CredentialsError, NotFound, PortalUnavailable, UnexpectedAnswer
 from amoot_etl.extractors.contacts import fetch_contact
-from amoot_etl.extractors.updates import entries, land_updates
+from amoot_etl.extractors.landing import land_updates
+from amoot_etl.extractors.updates import entries
 from amoot_etl.pipeline.absence import stand_out
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.crew import in_threads

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Ids = npt.NDArray[np.int64]
 
-__all__ = ["Outcome", "contact_ids", "publish", "share_of_ids", "sound_previous"]
+__all__ = ["Outcome", "compression_of", "contact_ids", "publish", "share_of_ids", "sound_previous"]
 
 
 class Outcome(NamedTuple):
@@ -103,6 +103,12 @@ def sound_previous(output: Output) -> tuple[Generation | None, list[str]]:
     if damaged:
         return None, [f"the current set is damaged and was compared with nothing: {damaged[0]}"]
     return current, []
+
+
+def compression_of(generation: Generation) -> str:
+    """Give the compression of a set's files, to go on with it."""
+    meta = pq.read_metadata(generation.file("calendar"))
+    return "snappy" if meta.row_group(0).column(0).compression == "SNAPPY" else "zstd"
 
 
 def contact_ids(path: Path) -> Ids:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow.parquet as pq
-
 from amoot_etl.extractors.groups import ALL, NO_LABEL
 from amoot_etl.loaders.atomic import sha256_of
 from amoot_etl.loaders.leaving import FolderTarget
 from amoot_etl.loaders.parquet import ParquetLoader
 from amoot_etl.loaders.parquet_patch import ParquetPatch, can_patch
-from amoot_etl.pipeline.asking import InFull
 from amoot_etl.pipeline.collect import Collected
 from amoot_etl.pipeline.crew import in_background
-from amoot_etl.pipeline.held import listed_at
 from amoot_etl.pipeline.idsets import NOBODY, union, without
+from amoot_etl.pipeline.infull import InFull, listed_at
 from amoot_etl.pipeline.memberships import Memberships
 from amoot_etl.pipeline.proof import Proof
+from amoot_etl.pipeline.publishing import compression_of
 from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import Tables
 from amoot_etl.pipeline.splice import Splice
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.expect import Knowledge
     from amoot_etl.pipeline.run import Run
 
-__all__ = ["Renewal", "compression_of", "warnings_of"]
+__all__ = ["Renewal", "warnings_of"]
 
 
 class Renewal:
@@ -167,12 +165,6 @@ class _Read(NamedTuple):
     tallies: list[_Tally]
     loose_unreadable: list[str]
     memberships: Memberships
-
-
-def compression_of(generation: Generation) -> str:
-    """Give the compression of a set's files, to go on with it."""
-    meta = pq.read_metadata(generation.file("calendar"))
-    return "snappy" if meta.row_group(0).column(0).compression == "SNAPPY" else "zstd"
 
 
 def warnings_of(asking: CatchUp) -> list[str]:

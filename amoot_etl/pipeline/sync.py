@@ -11,25 +11,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-import pyarrow.parquet as pq
-
 from amoot_etl.client import Client
 from amoot_etl.errors import AmootError, OutputError
-from amoot_etl.pipeline.asking import InFull, ask_first
-from amoot_etl.pipeline.catchup import CatchUp
+from amoot_etl.loaders.generations import current_run, sound_current
 from amoot_etl.pipeline.export import ExportResult, export_into
-from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK, Candidate, objections
-from amoot_etl.pipeline.held import NEEDED, all_listed_since, read_held
-from amoot_etl.pipeline.learnt import Learnt
-from amoot_etl.pipeline.publishing import publish, sound_previous
-from amoot_etl.pipeline.renew import Renewal, compression_of, warnings_of
+from amoot_etl.pipeline.first import ask_first
+from amoot_etl.pipeline.guard import MAX_SHRINK
+from amoot_etl.pipeline.infull import FULL_EVERY, InFull, why_in_full
 from amoot_etl.pipeline.run import Keeping, Run, Wish, check_call, now
 from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from amoot_etl.loaders.generations import Generation
     from amoot_etl.loaders.publish import Output
@@ -38,9 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["FULL_EVERY", "LAST_CHECK", "SyncResult", "sync"]
 
 _log = logging.getLogger("amoot_etl.sync")
-
-FULL_EVERY: Final = dt.timedelta(days=7)
-"""How old the last full listing may be: what counts cannot show is caught after so long at the latest."""
 
 LAST_CHECK: Final = "last-check.json"
 """The note inside `.amoot/` of when a sync last looked, and what came of it."""
@@ -191,21 +182,19 @@ class _Work:
 
     def run(self, *, full: bool, full_every: dt.timedelta | None) -> _Done:
         """Sync, or export where that is better."""
-        previous, damage = sound_previous(self._output)
+        previous = sound_current(self._output.folder)
         run = self._new_run("sync", previous)
-        why = damage[0] if damage else _why_in_full(previous, run, full=full, full_every=full_every)
-        if previous and not why:
-            landing = self._output.landing(run.run_id) / "sync"
-            landing.mkdir(mode=0o700)
+        why = why_in_full(previous, run, full=full, full_every=full_every)
+        if previous is None and current_run(self._output.folder):
+            why = "the current set has lost its manifest"
+        if not why:
             try:
-                return self._sync(run, previous, landing)
+                return self._sync(run)
             except InFull as turn:
                 why = turn.why
-            shutil.rmtree(landing)
         run = self._new_run("export", previous)
-        compression = compression_of(previous) if previous else "zstd"
         outcome = export_into(
-            self._output, self._client, run, self._wish, compression=compression, watch=self._watch
+            self._output, self._client, run, self._wish, compression=None, watch=self._watch
         )
         return _Done("exported", outcome.manifest, outcome.warnings, why)
 
@@ -214,59 +203,24 @@ class _Work:
         settings = self._client.settings
         return Run(settings, self.run_id, mode=mode, portal=self._portal, raw=raw, today=self._today)
 
-    def _sync(self, run: Run, previous: Generation, landing: Path) -> _Done:
-        # The portal is asked while what is held is read.
-        first = ask_first(self._client, landing, today=run.today)
-        held = read_held(previous, today=run.today)
-        learnt = Learnt(self._client, landing, raw=run.raw, today=run.today, shape=run.shape)
-        asking = CatchUp(
-            self._client,
-            held,
-            previous.file("contacts"),
-            learnt,
-            first.result(),
-            watch=self._watch,
-        )
-        changed = asking.run() or run.wants_other_formats(self._wish, previous)
-        requests = dict(asking.requests)
-        if not changed:
-            return _Done("unchanged", previous.manifest, warnings_of(asking), "", requests)
-        with self._output.begin(run.run_id) as draft:
-            collected = Renewal(run, previous, asking, draft).collect()
-            outcome = publish(run, collected, previous, draft, self._wish)
-        return _Done("synced", outcome.manifest, outcome.warnings, "", requests)
+    def _sync(self, run: Run) -> _Done:
+        landing = self._output.landing(run.run_id) / "sync"
+        landing.mkdir(mode=0o700)
+        first = ask_first(self._client, landing)
+        # Arrow and DuckDB take half a second to load: the portal is at work meanwhile.
+        from amoot_etl.pipeline.refresh import refresh  # noqa: PLC0415
 
-
-def _why_in_full(  # noqa: PLR0911 - each a reason
-    previous: Generation | None, run: Run, *, full: bool, full_every: dt.timedelta | None
-) -> str:
-    """Give the reason for which everything has to be listed; empty when there is none."""
-    if previous is None:
-        return "there is no export yet"
-    if full:
-        return "it was asked for"
-    manifest = previous.manifest
-    if manifest.get("scope") != FULL_SCOPE:
-        return "the current set does not hold the whole account"
-    if manifest.get("fingerprint") != run.fingerprint:
-        return "the current set was made by other rules"
-    entry = previous.entry("contacts")
-    same = Candidate(int(entry["rows"]) if entry else 0, run.scope, run.portal, run.account)
-    if other := objections(manifest, same):
-        return f"this is not what the current set holds: {other[0]}"
-    for table, columns in NEEDED.items():
-        if previous.entry(table) is None or not columns <= _names(previous, table):
-            return f"the current set's {table} lacks columns that a sync needs"
-    since = all_listed_since(manifest)
-    if since is None:
-        return "the current set does not say when its groups were listed"
-    if full_every is not None and now() - since >= full_every:
-        return f"everything was last listed at {_at(since)}"
-    return ""
-
-
-def _names(generation: Generation, table: str) -> set[str]:
-    return set(pq.read_schema(generation.file(table)).names)
+        try:
+            done = refresh(
+                self._output, self._client, run, self._wish, first=first, landing=landing, watch=self._watch
+            )
+        except InFull:
+            # Nothing may land in a folder that is on its way out.
+            first.exception()
+            shutil.rmtree(landing)
+            raise
+        outcome: Literal["unchanged", "synced"] = "synced" if done.changed else "unchanged"
+        return _Done(outcome, done.manifest, done.warnings, "", done.requests)
 
 
 def _note(result: SyncResult) -> dict[str, Any]:

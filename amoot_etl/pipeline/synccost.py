@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from amoot_etl.pipeline.first import Pace
+
 __all__ = [
     "FREE",
     "OWN_CARRY",
@@ -39,7 +41,6 @@ __all__ = [
     "RECORD_BYTES",
     "SLACK",
     "Choice",
-    "Pace",
     "choose",
     "most_gets",
     "most_in_doubt",
@@ -70,17 +71,6 @@ SLACK: Final = 1.0
 _SHARE: Final = 0.05
 _LEAST: Final = 50
 _LEAST_LISTED: Final = 2000
-
-
-class Pace(NamedTuple):
-    """How the portal answers."""
-
-    latency: float
-    """Seconds of a small request."""
-    rate: float
-    """Bytes in a second."""
-    concurrency: int
-    """Requests at a time."""
 
 
 class Choice(NamedTuple):

@@ -540,10 +540,10 @@ def test_columns_that_sync_needs_may_be_left_out(world, settings_for, tmp_path):
 def test_the_last_full_listing_grows_old(world, monkeypatch):
     """A sync renews the age of nothing that it did not list."""
     now = run.now()
-    monkeypatch.setattr("amoot_etl.pipeline.sync.now", lambda: now + dt.timedelta(days=6))
+    monkeypatch.setattr("amoot_etl.pipeline.infull.now", lambda: now + dt.timedelta(days=6))
     world.book.relabel(world.contacts[0], [2], stamp=False)
     assert world.sync().outcome == "synced"
-    monkeypatch.setattr("amoot_etl.pipeline.sync.now", lambda: now + dt.timedelta(days=8))
+    monkeypatch.setattr("amoot_etl.pipeline.infull.now", lambda: now + dt.timedelta(days=8))
     assert world.sync(full_every=None).outcome == "unchanged"
     assert world.sync(full_every=dt.timedelta(days=30)).outcome == "unchanged"
     assert world.sync().why.startswith("everything was last listed at")
@@ -570,6 +570,25 @@ def test_what_a_damaged_set_says_is_not_gone_on_with(world):
     result = world.sync()
     assert result.outcome == "exported"
     assert "damaged" in result.why
+    world.check()
+
+
+def test_a_set_without_its_manifest_is_exported_anew(world):
+    """There is something, and it cannot be gone on with: that is told apart from there being nothing."""
+    (require_current(world.settings.out).path / "manifest.json").unlink()
+    result = world.sync()
+    assert (result.outcome, result.why) == ("exported", "the current set has lost its manifest")
+    world.check()
+
+
+def test_a_set_made_anew_has_what_the_damaged_one_had(world):
+    """`contacts_raw` among it."""
+    export(world.settings, raw=True, today=TODAY)
+    path = require_current(world.settings.out).path / "contacts.parquet"
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-9])
+    assert "damaged" in world.sync().why
+    assert require_current(world.settings.out).entry("contacts_raw")
     world.check()
 
 

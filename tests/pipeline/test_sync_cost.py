@@ -14,6 +14,7 @@ from amoot_etl.extractors.groups import Group
 from amoot_etl.pipeline import idsets
 from amoot_etl.pipeline.absence import stand_out
 from amoot_etl.pipeline.expect import Knowledge, Listed
+from amoot_etl.pipeline.first import Pace
 from amoot_etl.pipeline.held import Held, HeldGroup
 from amoot_etl.pipeline.marks import marks_of
 from amoot_etl.pipeline.synccost import (
@@ -22,7 +23,6 @@ from amoot_etl.pipeline.synccost import (
     OWN_RATE,
     OWN_SIFTED,
     SLACK,
-    Pace,
     choose,
     most_gets,
     seconds,
