@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["entries", "extract_updates", "iter_updates", "update_reader"]
 
 _SIDE_BY_SIDE: Final = 2
-"""Segments that are read at a time; a list of a million contacts has eight or nine."""
+"""Segments that are read at a time where nothing else is to be done; a list of a million contacts has eight or nine."""
 
 
 def extract_updates(client: Client) -> pd.DataFrame:
@@ -58,19 +58,25 @@ def update_reader() -> BodyReader:
     return BodyReader(UPDATES, UPDATE_FIELDS)
 
 
-def entries(segments: Sequence[Segment]) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:
+def entries(
+    segments: Sequence[Segment], *, side_by_side: int = _SIDE_BY_SIDE
+) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:
     """Give the landed entries that have a usable ID, in chunks: IDs and stamps as they were written.
+
+    Args:
+        segments: As `land_updates` gives them.
+        side_by_side: How many of them are read at a time: each takes some 40 MB meanwhile.
 
     Raises:
         UnexpectedAnswer: The list is not what the portal documents.
     """
-    for raw in _read_side_by_side(segments):
+    for raw in _read_side_by_side(segments, side_by_side):
         numbers = usable_ids(raw.table.column("ID"))
         if numbers is not None:
             yield numbers, raw.table.column("UpdateDateTime").combine_chunks()
 
 
-def _read_side_by_side(segments: Sequence[Segment]) -> Iterator[Raw]:
+def _read_side_by_side(segments: Sequence[Segment], count: int) -> Iterator[Raw]:
     """Read segments some at a time; from one on that cannot be read by itself, all as one stream."""
     reader = update_reader()
 
@@ -80,13 +86,13 @@ def _read_side_by_side(segments: Sequence[Segment]) -> Iterator[Raw]:
         except UnexpectedAnswer:
             return None
 
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        coming = deque(pool.submit(read, segment) for segment in segments[:_SIDE_BY_SIDE])
+    with ThreadPoolExecutor(count) as pool:
+        coming = deque(pool.submit(read, segment) for segment in segments[:count])
         for number in range(len(segments)):
             chunks = coming.popleft().result()
             if chunks is None:
                 yield from reader.read_carefully(segments[number:])
                 return
-            following = number + _SIDE_BY_SIDE
+            following = number + count
             coming.extend(pool.submit(read, segment) for segment in segments[following : following + 1])
             yield from chunks

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from amoot_etl.pipeline.alignment import is_rising
 from amoot_etl.pipeline.idsets import inside
+from amoot_etl.pipeline.shelf import Shelf, Shelved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +33,9 @@ class Memberships:
     def __init__(self, titles: Mapping[int, str | None]) -> None:
         self._groups = np.array(sorted(titles), np.int64)
         self._titles = pa.array([titles[group] for group in self._groups.tolist()], pa.string())
-        self._parts: list[npt.NDArray[np.int64]] = []
+        self._shelf = Shelf()
+        self._parts: list[Shelved] = []
+        """What was entered since the last look: it waits on disk, not to grow with the book."""
         self._places: list[int] = []
         self._contacts = np.empty(0, np.int64)
         self._group_of = np.empty(0, np.int32)
@@ -42,13 +45,15 @@ class Memberships:
 
     def add(self, group_id: int, contacts: npt.NDArray[np.int64]) -> None:
         """Enter contacts of one group, each once."""
-        self._parts.append(contacts)
+        self._parts.append(self._shelf.put(contacts))
         self._places.append(self._place(group_id))
         self._sorted = False
 
     def keep(self, contacts: npt.NDArray[np.int64]) -> None:
         """Drop the memberships of contacts that are not among some rising IDs."""
         self._settle()
+        if np.array_equal(self._contacts, contacts):
+            return
         kept = inside(self._contacts, contacts)
         if not kept.all():
             self._contacts, self._group_of = self._contacts[kept], self._group_of[kept]
@@ -102,17 +107,11 @@ class Memberships:
         """Sort what was entered since the last look."""
         if self._sorted:
             return
-        contacts = np.concatenate([self._contacts, *self._parts])
-        groups = np.concatenate(
-            [
-                self._group_of,
-                *(
-                    np.full(len(part), place, np.int32)
-                    for part, place in zip(self._parts, self._places, strict=True)
-                ),
-            ]
-        )
-        self._parts, self._places = [], []
+        contacts = np.concatenate([self._contacts, *(part.read() for part in self._parts)])
+        lengths = [len(self._contacts), *(part.length for part in self._parts)]
+        groups = np.repeat(np.array([-1, *self._places], np.int32), lengths)
+        groups[: len(self._group_of)] = self._group_of
+        self._shelf, self._parts, self._places = Shelf(), [], []
         if not is_rising(contacts):
             order = np.lexsort((groups, contacts))
             contacts, groups = contacts[order], groups[order]

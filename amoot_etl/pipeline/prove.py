@@ -107,7 +107,8 @@ def _note_updates(client: Client, folder: Path) -> Path:
     segments = land_updates(client, folder)
     path = segments[0].path.with_name("numbers") if segments else folder / "no-updates"
     with path.open("wb") as file:
-        for numbers, texts in entries(segments):
+        # One at a time: every core is at work on the listings.
+        for numbers, texts in entries(segments, side_by_side=1):
             file.write(np.column_stack((numbers, stamp_order(texts))).tobytes())
     for segment in segments:
         segment.path.unlink()

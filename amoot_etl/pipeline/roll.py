@@ -2,18 +2,22 @@
 
 A contact may stand in several listings, and twice in one. The newest stamp wins, and on a tie the later answer. The
 roll holds one line of numbers a contact, in sorted runs. Runs that overlap merge as they grow, so that a batch is
-looked up and entered without touching the rest; a listing that comes by ID, as portals give it, never merges.
+looked up and entered without touching the rest; a listing that comes by ID, as portals give it, never merges. Its
+runs rest on disk once it has gone past them: memory is not to grow with the book.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
 from amoot_etl.pipeline.alignment import is_rising
+from amoot_etl.pipeline.shelf import Shelf, Shelved
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
 __all__ = ["Admission", "Entries", "Roll"]
@@ -50,19 +54,40 @@ class Admission(NamedTuple):
     """Batch to the contacts of which its record counts no longer."""
 
 
-class _Run:
-    """Lines sorted by ID."""
+class _Span:
+    """What is known of a run wherever it is: its first and last ID, and how many it has."""
 
-    __slots__ = ("first", "ids", "last", "lines")
+    __slots__ = ("first", "last", "size")
 
-    def __init__(self, ids: npt.NDArray[np.int64], lines: npt.NDArray[np.void]) -> None:
-        self.ids = ids
-        self.lines = lines
-        self.first, self.last = (int(ids[0]), int(ids[-1])) if len(ids) else (0, -1)
+    def __init__(self, first: int, last: int, size: int) -> None:
+        self.first = first
+        self.last = last
+        self.size = size
 
     def overlaps(self, first: int, last: int) -> bool:
         """Say whether IDs from `first` to `last` may be in it: most runs are told apart by this alone."""
         return self.first <= last and first <= self.last
+
+    def yields_to(self, other: _Span) -> bool:
+        """Say whether merging pays: they overlap, or are small, and this one is not much longer."""
+        overlapping = self.overlaps(other.first, other.last)
+        return self.size < (2 * other.size if overlapping else _SMALL)
+
+
+class _Run(_Span):
+    """Lines sorted by ID."""
+
+    __slots__ = ("ids", "lines")
+
+    def __init__(self, ids: npt.NDArray[np.int64], lines: npt.NDArray[np.void]) -> None:
+        self.ids = ids
+        self.lines = lines
+        first, last = (int(ids[0]), int(ids[-1])) if len(ids) else (0, -1)
+        super().__init__(first, last, len(ids))
+
+    def read(self) -> _Run:
+        """Give it: it is in memory."""
+        return self
 
     def find(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Give the positions in rising `ids` that this run holds, and their places in it."""
@@ -73,11 +98,6 @@ class _Run:
         found = np.flatnonzero(self.ids[places] == within)
         return found + low, places[found]
 
-    def yields_to(self, other: _Run) -> bool:
-        """Say whether merging pays: they overlap, or are small, and this one is not much longer."""
-        overlapping = self.overlaps(other.first, other.last)
-        return len(self.ids) < (2 * len(other.ids) if overlapping else _SMALL)
-
     def merged(self, other: _Run) -> _Run:
         """Give this run and another, which shares no contact with it, as one."""
         ids = np.concatenate((self.ids, other.ids))
@@ -85,6 +105,24 @@ class _Run:
         order = np.argsort(ids, kind="stable")
         # `take` moves whole lines; an index moves them field by field, which takes ten times as long.
         return _Run(ids.take(order), lines.take(order))
+
+
+class _Resting(_Span):
+    """A run on disk."""
+
+    __slots__ = ("_ids", "_lines")
+
+    def __init__(self, run: _Run, shelf: Shelf) -> None:
+        self._ids: Shelved = shelf.put(run.ids)
+        self._lines: Shelved = shelf.put(run.lines)
+        super().__init__(run.first, run.last, run.size)
+
+    def read(self) -> _Run:
+        """Give a copy in memory."""
+        return _Run(self._ids.read(), self._lines.read())
+
+
+_Either: TypeAlias = _Run | _Resting
 
 
 class Roll:
@@ -103,7 +141,8 @@ class Roll:
     """
 
     def __init__(self) -> None:
-        self._runs: list[_Run] = []
+        self._runs: list[_Either] = []
+        self._shelf = Shelf()
         self.size = 0
         """Contacts on the roll."""
 
@@ -140,7 +179,9 @@ class Roll:
         # A contact that stands in the batch more than once is one of `ids`, and looked up once.
         leads = np.append(True, all_ids[1:] != all_ids[:-1])[:count]
         whose = np.cumsum(leads) - 1
-        for run in [run for run in self._runs if count and run.overlaps(ids[0], ids[-1])]:
+        for at, run in self._near(ids):
+            # It is written to, and what overlaps once does so again: from now on it stays in memory.
+            self._runs[at] = run
             again, places = run.find(all_ids)
             if not len(again):
                 continue
@@ -163,7 +204,7 @@ class Roll:
         """Say which of some rising IDs are on the roll, and their stamps (0 for the others)."""
         held = np.zeros(len(ids), bool)
         stamps = np.zeros(len(ids), np.int64)
-        for run in self._runs:
+        for _, run in self._near(ids):
             found, places = run.find(ids)
             held[found] = True
             stamps[found] = run.lines["stamp"][places]
@@ -172,7 +213,7 @@ class Roll:
     def active(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Say which of some rising IDs are active contacts on the roll."""
         active = np.zeros(len(ids), bool)
-        for run in self._runs:
+        for _, run in self._near(ids):
             found, places = run.find(ids)
             active[found] = run.lines["active"][places]
         return active
@@ -180,42 +221,54 @@ class Roll:
     def strike(self, ids: npt.NDArray[np.int64]) -> dict[int, npt.NDArray[np.int64]]:
         """Take contacts off the roll; give the batches that hold their records."""
         struck: dict[int, list[npt.NDArray[np.int64]]] = {}
-        for number, run in enumerate(self._runs):
+        for at, run in self._near(ids):
             found, places = run.find(ids)
-            for batch in np.unique(run.lines["batch"][places]).tolist():
-                struck.setdefault(batch, []).append(ids[found[run.lines["batch"][places] == batch]])
-            if len(found):
-                stay = np.ones(len(run.ids), bool)
-                stay[places] = False
-                self._runs[number] = _Run(run.ids[stay], run.lines[stay])
-                self.size -= len(found)
-        self._runs = [run for run in self._runs if len(run.ids)]
+            if not len(found):
+                continue
+            batches = run.lines["batch"][places]
+            for batch in np.unique(batches).tolist():
+                struck.setdefault(batch, []).append(ids[found[batches == batch]])
+            stay = np.ones(run.size, bool)
+            stay[places] = False
+            self._runs[at] = _Run(run.ids[stay], run.lines[stay])
+            self.size -= len(found)
+        self._runs = [run for run in self._runs if run.size]
         return {batch: np.concatenate(parts) for batch, parts in struck.items()}
 
     def ids(self) -> npt.NDArray[np.int64]:
         """Give every ID, rising; the runs are laid one after the other first, for whatever is asked next."""
         self._settle()
-        return np.concatenate([np.empty(0, np.int64), *(run.ids for run in self._runs)])
+        return np.concatenate([np.empty(0, np.int64), *(run.read().ids for run in self._runs)])
+
+    def _near(self, ids: npt.NDArray[np.int64]) -> Iterator[tuple[int, _Run]]:
+        """Give the runs that may hold some of rising IDs, and their places; those that rest go on resting."""
+        for at, run in enumerate(self._runs):
+            if len(ids) and run.overlaps(int(ids[0]), int(ids[-1])):
+                yield at, run.read()
 
     def _settle(self) -> None:
         """Merge the runs that overlap, so that each lies behind the one before."""
-        settled: list[_Run] = []
+        settled: list[_Either] = []
         for run in sorted(self._runs, key=lambda run: run.first):
             if settled and run.first <= settled[-1].last:
-                settled[-1] = settled[-1].merged(run)
+                settled[-1] = settled[-1].read().merged(run.read())
             else:
                 settled.append(run)
         self._runs = settled
 
     def _enter(self, run: _Run) -> None:
-        self.size += len(run.ids)
-        if not len(run.ids):
+        self.size += run.size
+        if not run.size:
             return
         self._runs.append(run)
         # Like carrying in addition: each line is merged a logarithmic number of times.
         while len(self._runs) > 1 and self._runs[-2].yields_to(self._runs[-1]):
-            last = self._runs.pop()
-            self._runs[-1] = self._runs[-1].merged(last)
+            last = self._runs.pop().read()
+            self._runs[-1] = self._runs[-1].read().merged(last)
+        if len(self._runs) > 1:
+            before, latest = self._runs[-2:]
+            if isinstance(before, _Run) and not before.overlaps(latest.first, latest.last):
+                self._runs[-2] = _Resting(before, self._shelf)
 
 
 def _resolve(

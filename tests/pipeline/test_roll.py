@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from unittest import mock
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from amoot_etl.pipeline.memberships import Memberships
 from amoot_etl.pipeline.numbers import SharedNumbers
 from amoot_etl.pipeline.roll import Entries, Roll
+from amoot_etl.pipeline.shelf import Shelf
 
 _RECORDS = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 3), st.integers(0, 2)), max_size=12)
 
@@ -86,6 +88,68 @@ def test_struck_contacts_are_gone(struck, batches):
     gone = roll.strike(np.array(sorted(struck), np.int64))
     assert {contact for contacts in gone.values() for contact in contacts.tolist()} == struck & set(where)
     assert set(roll.ids().tolist()) == set(where) - struck
+
+
+def test_memory_stays_flat_for_listings_that_come_by_id():
+    """What comes by ID rests on disk, on the roll and among the memberships; looking does not bring it back to stay."""
+    count, batches = 5_000, 40
+    whole = np.arange(count * batches)
+
+    def enter(roll: Roll, memberships: Memberships, number: int) -> None:
+        ids = whole[number * count : (number + 1) * count] * 2 + 1
+        ones, none = np.ones(count, bool), np.zeros(count, np.int32)
+        memberships.add(7, ids.copy())
+        assert roll.admit(number, Entries(ids.copy(), ids * 3, None, none, ones)).keep.all()
+
+    roll, memberships = Roll(), Memberships({7: "مشتری"})
+    enter(roll, memberships, 0)
+    tracemalloc.start()
+    try:
+        for number in range(1, batches):
+            enter(roll, memberships, number)
+        assert tracemalloc.get_traced_memory()[0] < 3 * 30 * count
+        asked = whole * 2
+        held, stamps = roll.find(asked + 1)
+        assert held.all()
+        assert (stamps == (asked + 1) * 3).all()
+        assert not roll.find(asked)[0].any()
+        assert roll.active(asked + 1).all()
+        held = stamps = asked = whole[:0]
+        assert tracemalloc.get_traced_memory()[0] < 3 * 30 * count
+    finally:
+        tracemalloc.stop()
+    assert roll.ids().tolist() == memberships.members(7).tolist() == (whole * 2 + 1).tolist()
+
+
+def test_a_run_at_rest_is_woken_by_what_overlaps_it():
+    """A newer record of a contact whose run rests on disk replaces the older one, and is found from then on."""
+    ids = np.arange(1, 15_001)
+    roll = Roll()
+    for number, part in enumerate(np.split(ids, 3)):
+        ones, none = np.ones(len(part), bool), np.zeros(len(part), np.int32)
+        roll.admit(number, Entries(part, part * 10, None, none, ones))
+    again = np.array([3, 4_999, 9_000])
+    new = Entries(again, again * 10 + np.array([1, -1, 1]), None, np.ones(3, np.int32), np.zeros(3, bool))
+    admission = roll.admit(3, new)
+    assert admission.keep.tolist() == [True, False, True]
+    assert {batch: gone.tolist() for batch, gone in admission.replaced.items()} == {0: [3], 1: [9_000]}
+    assert roll.find(again)[1].tolist() == [31, 49_990, 90_001]
+    assert roll.active(again).tolist() == [False, True, False]
+    assert roll.size == len(ids)
+    assert roll.ids().tolist() == ids.tolist()
+
+
+@given(st.lists(st.lists(st.integers(), max_size=3).map(tuple), max_size=4))
+def test_a_shelf_gives_back_what_was_put_on_it(arrays):
+    """Arrays of any length come back whole, in any order, as copies that may be written to."""
+    shelf = Shelf()
+    arrays = [np.array([hash(item) for item in one], np.int64) for one in arrays]
+    put = [shelf.put(one) for one in arrays]
+    for one, shelved in reversed(list(zip(arrays, put, strict=True))):
+        back = shelved.read()
+        assert back.tolist() == one.tolist()
+        back += 1
+        assert shelved.read().tolist() == one.tolist()
 
 
 @given(st.dictionaries(st.integers(1, 9), st.text(max_size=3) | st.none(), max_size=4), st.data())
