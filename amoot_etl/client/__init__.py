@@ -17,13 +17,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
-import requests
-
 from amoot_etl import errors
-from amoot_etl._version import __version__
 from amoot_etl.client.answers import CANCELLED, TOO_LARGE, check_http, passes, read_moment, too_large
+from amoot_etl.client.failures import NETWORK, unreachable
 from amoot_etl.client.limits import End, Gate, Patience, back_off
-from amoot_etl.client.wire import NETWORK, Token, Wire, unreachable
+from amoot_etl.client.wire import Wire
 from amoot_etl.statuses import judge, shown, unexpected
 
 if TYPE_CHECKING:
@@ -36,7 +34,6 @@ __all__ = ["Client", "Probe", "Receiver", "judge", "shown", "unexpected"]
 
 _log = logging.getLogger("amoot_etl.client")
 
-_CONNECT_TIMEOUT: Final = 10.0
 _BLOCK: Final = 1 << 20
 _SMALL_ANSWER: Final = 64 << 20
 _PROBED: Final = 1 << 16
@@ -77,7 +74,7 @@ class Client:
         on_retry: Called before each wait with the method, the seconds and the reason.
 
     Raises:
-        SettingsError: There is no token.
+        SettingsError: There is no token, or what the environment says of proxies and certificates cannot be.
 
     >>> from amoot_etl.demo import AddressBook, Portal
     >>> from amoot_etl.settings import Settings
@@ -96,15 +93,8 @@ class Client:
         self._end = End(settings.deadline)
         self._gate = Gate(settings.max_rps, self._end)
         self._patience = Patience()
-        self._auth = Token(settings.token)
+        self._wire = Wire(settings, self._end)
         parts = urlsplit(settings.base_url)
-        self._session = requests.Session()
-        # A proxy of the environment cannot reach this machine's own loopback.
-        self._session.trust_env = not settings.on_loopback
-        self._session.headers["User-Agent"] = f"amoot-etl/{__version__}"
-        self._session.headers["Accept"] = "application/json"
-        self._session.headers["Accept-Encoding"] = "identity" if settings.on_loopback else "gzip"
-        self._session.mount(f"{parts.scheme}://", Wire(self._end, settings.concurrency))
         if parts.scheme == "http" and not settings.on_loopback:
             _log.warning(
                 "%s is not encrypted: the token and the contacts can be read on the way", parts.netloc
@@ -119,7 +109,7 @@ class Client:
     def close(self) -> None:
         """Close the pooled connections."""
         self._end.disarm()
-        self._session.close()
+        self._wire.close()
 
     def cancel(self) -> None:
         """End every wait and every transfer at once, and let no new attempt begin."""
@@ -181,11 +171,11 @@ class Client:
         started = time.monotonic()
         head = bytearray()
         try:
-            with self._post(method, fields) as response:
+            with self._wire.post(method, fields) as response:
                 seconds = time.monotonic() - started
                 date = read_moment(response.headers.get("Date", ""))
                 check_http(method, response)
-                for block in response.raw.stream(_PROBED, decode_content=True):
+                for block in response.stream(_PROBED, decode_content=True):
                     head += block
                     if len(head) >= _PROBED:
                         break
@@ -256,13 +246,13 @@ class Client:
         """Give the answer's body, unpacked, as it comes; a body shorter than it said raises."""
         received, cap = 0, self.settings.max_body
         try:
-            with self._post(method, fields) as response:
+            with self._wire.post(method, fields) as response:
                 self._gate.heed(response)
                 check_http(method, response)
                 told = response.headers.get("Content-Length", "")
                 if cap is not None and told.isdecimal() and int(told) > cap:
                     raise too_large(method, cap)
-                for block in response.raw.stream(_BLOCK, decode_content=True):
+                for block in response.stream(_BLOCK, decode_content=True):
                     received += len(block)
                     if cap is not None and received > cap:
                         raise too_large(method, cap)
@@ -271,16 +261,6 @@ class Client:
         except NETWORK as error:
             self._end.check(method)
             raise unreachable(method, error) from error
-
-    def _post(self, method: str, fields: dict[str, int]) -> requests.Response:
-        return self._session.post(
-            f"{self.settings.base_url}/{method}",
-            data=fields,
-            auth=self._auth,
-            stream=True,
-            allow_redirects=False,
-            timeout=(_CONNECT_TIMEOUT, self.settings.timeout),
-        )
 
 
 class _Whole:

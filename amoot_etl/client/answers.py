@@ -12,7 +12,7 @@ from amoot_etl import errors
 from amoot_etl.statuses import unexpected
 
 if TYPE_CHECKING:
-    import requests
+    from urllib3 import BaseHTTPResponse
 
 __all__ = [
     "CANCELLED",
@@ -54,9 +54,9 @@ def too_large(method: str, cap: int) -> errors.UnexpectedAnswer:
     )
 
 
-def check_http(method: str, response: requests.Response) -> None:
+def check_http(method: str, response: BaseHTTPResponse) -> None:
     """Raise what an HTTP status other than 200 means."""
-    number = response.status_code
+    number = response.status
     if number == HTTPStatus.OK:
         return
     name = f"HTTP {number}"
@@ -80,7 +80,7 @@ def check_http(method: str, response: requests.Response) -> None:
     raise unexpected(method, name, status=name)
 
 
-def asked_wait(response: requests.Response) -> float | None:
+def asked_wait(response: BaseHTTPResponse) -> float | None:
     """Give the seconds that an answer asks to be left alone for, by `Retry-After` or a spent rate limit."""
     asked = response.headers.get("Retry-After")
     if asked is None and response.headers.get("X-RateLimit-Remaining", "").strip() == "0":

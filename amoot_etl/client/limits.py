@@ -14,7 +14,7 @@ from amoot_etl import errors
 from amoot_etl.client.answers import CANCELLED, DEADLINE, LONGEST_OBEYED, asked_wait
 
 if TYPE_CHECKING:
-    import requests
+    from urllib3 import BaseHTTPResponse
 
 __all__ = ["LONGEST_IN_ALL", "End", "Gate", "Patience", "back_off"]
 
@@ -137,7 +137,7 @@ class Gate:
         while not self._end.comes_within(0) and (left := max(turn, self._shut_until) - time.monotonic()) > 0:
             self._end.wait(left)
 
-    def heed(self, response: requests.Response) -> None:
+    def heed(self, response: BaseHTTPResponse) -> None:
         """Hold everybody back for as long as the answer's headers ask."""
         seconds = asked_wait(response)
         if seconds:

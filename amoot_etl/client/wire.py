@@ -1,126 +1,146 @@
-"""The connections, and what their failures mean in our words; a library's own may hold the URL's credentials."""
+"""The connections to the portal, straight or through a proxy, and a question over one of them."""
 
 from __future__ import annotations
 
+from base64 import b64encode
+from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode, urlsplit
 
-import requests
-import urllib3
-import urllib3.connection
-import urllib3.exceptions
-from requests.adapters import HTTPAdapter
+from urllib3 import PoolManager, ProxyManager, Retry, Timeout
+from urllib3.exceptions import LocationParseError
+from urllib3.util.url import parse_url
 
-from amoot_etl import errors
-from amoot_etl.statuses import unexpected
+from amoot_etl._version import __version__
+from amoot_etl.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from urllib3 import BaseHTTPResponse
+    from urllib3.util.url import Url
+
     from amoot_etl.client.limits import End
+    from amoot_etl.client.surroundings import Proxy
+    from amoot_etl.settings import Settings
 
-__all__ = ["NETWORK", "Token", "Wire", "unreachable"]
+__all__ = ["Wire"]
 
-NETWORK: Final = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-"""What a failed transfer raises."""
-
-
-class Token(requests.auth.AuthBase):
-    """Set the raw token on each request, where neither a netrc file nor a session's repr meets it."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Put the token on a request."""
-        request.headers["Authorization"] = self._token
-        return request
+_CONNECT_TIMEOUT: Final = 10.0
+_ONCE: Final = Retry(total=False)
+"""Neither retries nor redirects: whether another try helps is decided where the method is known."""
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-class Wire(HTTPAdapter):
-    """An adapter that tells an `End` of every connection: a thread that hangs in one can then be woken."""
+class Wire:
+    """A pool of connections to one portal, which tells an `End` of each: who hangs in one can then be woken.
 
-    def __init__(self, end: End, connections: int) -> None:
-        self._end = end
-        super().__init__(pool_maxsize=connections, max_retries=0)
+    Args:
+        settings: The portal's address, its token, the timeout, and how many connections are kept open.
+        end: Told of every connection.
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pool of straight connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self._watched(self.poolmanager)
+    Raises:
+        SettingsError: The address is none, or what the environment says of proxies and certificates cannot be.
+    """
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
-        """Make the pool of connections through a proxy."""
-        manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
-        self._watched(manager)
-        return manager
+    def __init__(self, settings: Settings, end: End) -> None:
+        url = _parsed(f"{settings.base_url}/")
+        self._headers = {
+            "User-Agent": f"amoot-etl/{__version__}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity" if settings.on_loopback else "gzip",
+            "Connection": "keep-alive",
+            "Authorization": settings.token,
+        }
+        self._form_headers = self._headers | _FORM
+        proxy: Proxy | None = None
+        options: dict[str, Any] = {
+            "maxsize": settings.concurrency,
+            "timeout": Timeout(connect=_CONNECT_TIMEOUT, read=settings.timeout),
+        }
+        # What the environment says is read where it can matter: a plain portal on this machine starts without.
+        if not settings.on_loopback:
+            from amoot_etl.client.surroundings import proxy_for  # noqa: PLC0415
 
-    def _watched(self, manager: urllib3.PoolManager) -> None:
-        end = self._end
+            proxy = proxy_for(url.url)
+        if url.scheme == "https" or (proxy and proxy.url.startswith("https:")):
+            from amoot_etl.client.surroundings import trust  # noqa: PLC0415
 
-        class Plain(urllib3.connection.HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                end.watch(self.sock)
+            options["ssl_context"] = trust()
+        self._pool = _manager(proxy, options).connection_from_host(url.host, url.port, url.scheme)
+        self._pool.ConnectionCls = _watched(self._pool.ConnectionCls, end)
+        # A proxy that passes plain requests on must be told of whom.
+        absolute = self._pool.proxy is not None and url.scheme == "http"
+        self._target = url._replace(fragment=None).url if absolute else url.request_uri
 
-        class Secure(urllib3.connection.HTTPSConnection):
-            def connect(self) -> None:
-                super().connect()
-                end.watch(self.sock)
+    def close(self) -> None:
+        """Close the connections that nobody uses; the others close when they are given back."""
+        self._pool.close()
 
-        class PlainPool(urllib3.HTTPConnectionPool):
-            ConnectionCls = Plain
+    @contextmanager
+    def post(self, method: str, fields: dict[str, int]) -> Iterator[BaseHTTPResponse]:
+        """Ask, and give the answer with its body yet to be read; one left unread costs the connection.
 
-        class SecurePool(urllib3.HTTPSConnectionPool):
-            ConnectionCls = Secure
-
-        manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-
-
-def unreachable(method: str, error: BaseException) -> errors.AmootError:
-    """Say in our words why a request failed; a library's own words may hold the URL's credentials."""
-    chain = list(_causes(error))
-    if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
-        return errors.PortalUnavailable(
-            f"{method}: the portal's certificate was not accepted: check the clock, proxy and base URL",
-            subject=method,
-            status="TLS",
+        Args:
+            method: A method of the portal.
+            fields: Its form fields.
+        """
+        response = self._pool.urlopen(
+            "POST",
+            self._target + method,
+            body=urlencode(fields) if fields else None,
+            headers=self._form_headers if fields else self._headers,
+            retries=_ONCE,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
         )
-    if isinstance(error, requests.exceptions.ContentDecodingError | urllib3.exceptions.DecodeError):
-        return unexpected(method, "a body whose gzip is broken", status="gzip")
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return errors.SettingsError("base_url: this is no http(s) address", subject="base_url")
-    if isinstance(error, urllib3.exceptions.ProtocolError) and not any(
-        isinstance(cause, OSError) for cause in chain
-    ):
-        # The connection ended in good order, and the body before its end.
-        return unexpected(method, "a body that was cut", status="cut")
-    if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in chain):
-        what = "the portal's name is not known"
-    elif any(isinstance(cause, ConnectionRefusedError) for cause in chain):
-        # Before the timeouts: urllib3 counts a connection that did not come about among them.
-        what = "the connection was refused"
-    elif isinstance(error, requests.exceptions.ConnectTimeout):
-        what = "no connection in time"
-    elif any(isinstance(cause, requests.Timeout | urllib3.exceptions.TimeoutError) for cause in chain):
-        what = "no answer in time"
-    elif isinstance(error, requests.exceptions.ProxyError):
-        what = "the proxy failed"
-    else:
-        what = "the connection broke"
-    return errors.PortalUnavailable(
-        f"{method}: {what} ({type(error).__name__}): check the network and the base URL, or try again later",
-        subject=method,
-        status=what,
+        try:
+            yield response
+        finally:
+            response.close()
+            response.release_conn()
+
+
+def _parsed(base_url: str) -> Url:
+    host = urlsplit(base_url).hostname or ""
+    try:
+        # The name as name servers know it, where people write it in letters of their own.
+        ours = base_url if host.isascii() else base_url.replace(host, host.encode("idna").decode("ascii"), 1)
+        return parse_url(ours)
+    except (LocationParseError, UnicodeError):
+        raise SettingsError("base_url: this is no http(s) address", subject="base_url") from None
+
+
+def _manager(proxy: Proxy | None, options: dict[str, Any]) -> PoolManager:
+    """Make what connects: straight, or through a proxy, whose password stands in no URL."""
+    if proxy is None:
+        return PoolManager(**options)
+    if proxy.url.startswith("socks"):
+        if find_spec("socks") is None:
+            raise SettingsError(
+                f"{proxy.variable} names a SOCKS proxy, which needs a package: pip install PySocks",
+                subject=proxy.variable,
+            )
+        from urllib3.contrib.socks import SOCKSProxyManager  # noqa: PLC0415 - it warns where that is missing
+
+        return SOCKSProxyManager(proxy.url, proxy.user or None, proxy.password or None, **options)
+    told = b64encode(f"{proxy.user}:{proxy.password}".encode()).decode("ascii")
+    return ProxyManager(
+        proxy.url,
+        proxy_headers={"Proxy-Authorization": f"Basic {told}"} if proxy.user else None,
+        proxy_ssl_context=options.get("ssl_context"),
+        **options,
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Give an error and what it is said to come from, which urllib3 keeps in its arguments."""
-    seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [*one.args, getattr(one, "reason", None), one.__cause__]
+def _watched(kind: Any, end: End) -> Any:
+    """Make of a class of connections one that tells an `End` of each."""
+
+    def connect(self: Any) -> None:
+        kind.connect(self)
+        # TLS inside a proxy's TLS is no socket, and has one.
+        end.watch(getattr(self.sock, "socket", self.sock))
+
+    return type(kind.__name__, (kind,), {"connect": connect})

@@ -44,7 +44,7 @@ __all__ = ["Finding", "examine", "worst"]
 _PATIENCE: Final = 30.0
 """Seconds that the doctor waits for an answer, where a run may wait longer."""
 _SKEW: Final = 60.0
-_PACKAGES: Final = ("duckdb", "pandas", "pyarrow", "requests", "urllib3", "XlsxWriter")
+_PACKAGES: Final = ("certifi", "duckdb", "pandas", "pyarrow", "urllib3", "XlsxWriter")
 _OPTIONAL: Final = {
     "ContactListUpdates": "exports work, but nothing proves that they are complete, and sync has to list everything",
     "ContactGet": "exports work, but a contact that changes in mid-run cannot be fetched by itself",

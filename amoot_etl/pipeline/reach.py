@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import time
-import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import certifi
-
-from amoot_etl.errors import PortalUnavailable
+from amoot_etl.client.surroundings import proxy_for, trust
+from amoot_etl.errors import PortalUnavailable, SettingsError
 from amoot_etl.pipeline.finding import Finding
 
 if TYPE_CHECKING:
@@ -35,8 +31,16 @@ def look_at_the_way(settings: Settings) -> Iterator[Finding]:
     parts = urlsplit(settings.base_url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    if not settings.on_loopback and _proxy(parts.scheme, host):
-        yield Finding("name", "unknown", f"{host} is reached through a proxy, which looks the name up")
+    try:
+        proxy = None if settings.on_loopback else proxy_for(settings.base_url)
+        trusted = trust() if parts.scheme == "https" else None
+    except SettingsError as error:
+        told, _, way_out = str(error).rpartition(": ")
+        yield Finding("environment", "problem", told, way_out, SettingsError)
+        return
+    if proxy:
+        told = f"{host} is reached through the proxy of {proxy.variable}, which looks the name up"
+        yield Finding("name", "unknown", told)
         return
     started = time.monotonic()
     try:
@@ -58,21 +62,17 @@ def look_at_the_way(settings: Settings) -> Iterator[Finding]:
         f"{host} is {', '.join(addresses)} ({spent * 1000:.0f} ms)",
         details={"addresses": addresses, "seconds": round(spent, 3)},
     )
-    yield _line(parts.scheme, host, port, loopback=settings.on_loopback)
+    yield _line(host, port, trusted, loopback=settings.on_loopback)
 
 
-def _proxy(scheme: str, host: str) -> bool:
-    return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
-
-
-def _line(scheme: str, host: str, port: int, *, loopback: bool) -> Finding:
+def _line(host: str, port: int, trusted: ssl.SSLContext | None, *, loopback: bool) -> Finding:
     """Connect, and look at the certificate."""
-    check = "TLS" if scheme == "https" else "connection"
+    check = "TLS" if trusted else "connection"
     try:
         with socket.create_connection((host, port), timeout=10) as line:
-            if scheme != "https":
+            if trusted is None:
                 return _open_line(loopback=loopback)
-            with _trust().wrap_socket(line, server_hostname=host) as secure:
+            with trusted.wrap_socket(line, server_hostname=host) as secure:
                 ends = ssl.cert_time_to_seconds(str((secure.getpeercert() or {})["notAfter"]))
                 days = int((ends - time.time()) // 86400)
                 told = f"{secure.version()}, the certificate is valid for {days} days more"
@@ -106,13 +106,4 @@ def _open_line(*, loopback: bool) -> Finding:
         "warning",
         "not encrypted: the token and the contacts can be read on the way",
         "use an https:// base URL",
-    )
-
-
-def _trust() -> ssl.SSLContext:
-    """Trust what requests trusts."""
-    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
-    is_folder = Path(named).is_dir()
-    return ssl.create_default_context(
-        cafile=None if is_folder else named, capath=named if is_folder else None
     )

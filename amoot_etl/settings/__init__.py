@@ -157,9 +157,11 @@ class Settings:
 
 def _split(url: str) -> Any:
     try:
-        return urlsplit(url)
+        parts = urlsplit(url)
+        _ = parts.port  # which is read, and may be none, only now
     except ValueError:
         raise SettingsError("base_url is no address", subject="base_url") from None
+    return parts
 
 
 def load_settings(
