@@ -63,17 +63,21 @@ class Knowledge:
         self.moved: Ids = NOBODY
         """Contacts that a listing showed to have joined a group or to have left one, rising."""
         self._active: npt.NDArray[np.bool_] = np.empty(0, bool)
+        self._counted: dict[int, tuple[int, int]] = {}
+        """What `counts` gave since something last became known: each group's are asked for several times."""
 
     # What becomes known.
 
     def learn(self, received: Ids, active: npt.NDArray[np.bool_]) -> None:
         """Take over which contacts this run has a record of (all of them, rising), and which are active."""
+        self._counted.clear()
         self.received, self._active = received, active
         # One that answers again is not gone.
         self.gone = without(self.gone, received)
 
     def learn_listing(self, group_id: int, listed: Listed) -> None:
         """Take over what a listing held; a listing of -1 says who is in no group."""
+        self._counted.clear()
         self.listed[group_id] = listed
         if group_id > 0:
             self._now_in(group_id, listed.ids)
@@ -85,6 +89,7 @@ class Knowledge:
 
     def remove(self, gone: Ids) -> None:
         """Take out contacts that are proved to be gone."""
+        self._counted.clear()
         self.gone = union(self.gone, common(gone, self.held.ids))
         for group, members in self.members.items():
             if len(common(members, gone)):
@@ -92,6 +97,7 @@ class Knowledge:
 
     def only_groups(self, groups: Iterable[int]) -> None:
         """Forget the groups that are no more."""
+        self._counted.clear()
         wanted = set(groups)
         for group in [group for group in self.members if group not in wanted]:
             self.left = union(self.left, self.members[group])
@@ -150,6 +156,11 @@ class Knowledge:
 
     def counts(self, group_id: int) -> tuple[int, int]:
         """Give how many contacts of a group we know of, and how many of them are active."""
+        if group_id not in self._counted:
+            self._counted[group_id] = self._count(group_id)
+        return self._counted[group_id]
+
+    def _count(self, group_id: int) -> tuple[int, int]:
         now = self.members.get(group_id, NOBODY)
         before = self.held.groups.get(group_id)
         if group_id in self.listed or before is None:

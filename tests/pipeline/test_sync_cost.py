@@ -191,11 +191,14 @@ def _held():
         (lambda k: k.learn(np.array([4]), np.array([False])), (3, 2)),
         (lambda k: k.learn_listing(-1, Listed(np.array([3, 4]), 2, 1, [], {})), (2, 2)),
         (lambda k: k.learn_listing(1, Listed(np.array([1, 4]), 2, 2, [], {})), (2, 2)),
+        (lambda k: k.only_groups([]), (0, 0)),
     ],
 )
 def test_counts_follow_from_what_is_known(learn, counts):
     """A group agrees with exactly the counts that follow, and with no others."""
     knowledge = Knowledge(_held())
+    # Asked before, too: what is then learnt counts all the same.
+    knowledge.counts(1)
     learn(knowledge)
     assert knowledge.counts(1) == counts
     for total in range(5):
