@@ -13,7 +13,7 @@ import pytest
 from amoot_etl.demo import AddressBook
 from amoot_etl.loaders import parquet
 from amoot_etl.loaders.generations import require_current
-from amoot_etl.pipeline import splice, tables
+from amoot_etl.pipeline import oldrows, tables
 
 if TYPE_CHECKING:
     from datetime import date
@@ -32,7 +32,7 @@ def short_calendar(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def short_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a table of a few contacts have several row groups, as one of a million has."""
-    for module in (parquet, splice):
+    for module in (parquet, oldrows):
         monkeypatch.setattr(module, "GROUP_ROWS", 8)
 
 

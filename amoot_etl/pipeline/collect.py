@@ -17,8 +17,7 @@ from amoot_etl.pipeline.proof import ListAgain, Proof, Prover
 from amoot_etl.pipeline.round import Round
 from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import DirectSink, Sink, SpoolSink, Tables
-from amoot_etl.pipeline.tables import GroupFacts, count_active, late_issues, write_beside
-from amoot_etl.schema import TABLES
+from amoot_etl.pipeline.tables import GroupFacts, count_active, write_rest
 from amoot_etl.transformers.text import clean
 
 if TYPE_CHECKING:
@@ -176,13 +175,7 @@ class Collector:
         finished_at = now()
         facts = self._group_facts(one.groups, build, titles)
         sink.finish(build.memberships)
-        tables.close_contacts()
-        for chunk in late_issues(tables, build, self._folder / "contacts.parquet"):
-            tables.write_issues(chunk)
-        tables.issues.close()
-        counts = {"contacts": tables.contacts_written, "groups": len(facts)}
-        info = {**run.info(), "finished_at": finished_at, **counts}
-        write_beside(target, facts, build, {name: info[name] for name in TABLES["export_info"].names})
+        write_rest(tables, target, build, run=run, groups=facts, finished_at=finished_at)
         target.close()
         return self._collected(
             one,

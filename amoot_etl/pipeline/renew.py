@@ -19,8 +19,7 @@ from amoot_etl.pipeline.publishing import compression_of
 from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import Tables
 from amoot_etl.pipeline.splice import Splice
-from amoot_etl.pipeline.tables import GroupFacts, late_issues, write_beside
-from amoot_etl.schema import TABLES
+from amoot_etl.pipeline.tables import GroupFacts, write_rest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,15 +80,9 @@ class Renewal:
         with FolderTarget(self._draft.folder, run.facts(finished_at), ".parquet", self._loader) as target:
             tables = Tables(target, raw=run.raw, shape=run.shape)
             splice.write(tables)
-            tables.close_contacts()
             if digest.result() != (self._previous.entry("contacts") or {}).get("sha256"):
                 raise InFull("the current set's contacts are not what was written")
-            for chunk in late_issues(tables, read, self._draft.folder / "contacts.parquet"):
-                tables.write_issues(chunk)
-            tables.issues.close()
-            counts = {"contacts": tables.contacts_written, "groups": len(facts)}
-            info = {**run.info(), "finished_at": finished_at, **counts}
-            write_beside(target, facts, read, {name: info[name] for name in TABLES["export_info"].names})
+            write_rest(tables, target, read, run=run, groups=facts, finished_at=finished_at)
         unreadable = sum(len(one.unreadable) for one in known.listed.values())
         return Collected(
             written=target.written,

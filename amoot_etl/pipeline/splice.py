@@ -7,7 +7,6 @@ set and the received records that belong into it are in memory.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,15 +16,13 @@ import pyarrow.parquet as pq
 
 from amoot_etl.extractors.body import usable_ids
 from amoot_etl.loaders.arrow import decoded_type
-from amoot_etl.loaders.parquet import GROUP_ROWS
 from amoot_etl.loaders.parquet_patch import ParquetPatch
 from amoot_etl.pipeline.idsets import inside, union, without
-from amoot_etl.pipeline.tables import listing_name
+from amoot_etl.pipeline.oldrows import batches, last_with_room, row_groups
+from amoot_etl.pipeline.standing import Standing
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -39,15 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Splice"]
 
-_ROWS: Final = 1 << 17
-_ALWAYS: Final = ["contact_id", "mobile", "extra"]
-"""The columns of contacts that are read even where nothing changed: what only the whole can tell is in them."""
 _FEW: Final = 50_000
 """Contacts of which the old and the new rows may be held, to tell what changed without reading both sets again."""
-_OF_THE_WHOLE: Final = ("mobile_duplicate", "unknown_field")
-"""Rules that only the whole set can tell: they are told anew."""
-_OF_LISTINGS: Final = ("duplicate_id", "record_unreadable")
-"""Rules about a listing: they stand until it is read again."""
 
 
 class Splice:
@@ -74,9 +64,8 @@ class Splice:
     ) -> None:
         self._previous = previous
         self._learnt = learnt
+        self._knowledge = knowledge
         self._gone = knowledge.gone
-        self._listed = knowledge.listed
-        self._groups = knowledge.members
         self._memberships = memberships
         self._regrouped = regrouped
         self._today = today
@@ -105,8 +94,9 @@ class Splice:
         self._write_contacts(tables, new)
         if self._previous.entry("contacts_raw") is not None:
             self._write_raw(tables, new)
-        for issues in _batches(self._previous.file("issues")):
-            tables.write_issues(self._kept_issues(issues))
+        standing = Standing(self._previous, self._knowledge, self._learnt.ids, today=self._today)
+        for issues in batches(self._previous.file("issues")):
+            tables.write_issues(standing.of(issues))
         for issues in self._learnt.issues():
             tables.write_issues(issues)
 
@@ -114,12 +104,12 @@ class Splice:
         source = self._previous.file("contacts")
         patch = tables.contacts if isinstance(tables.contacts, ParquetPatch) else None
         # New rows come after the last row group's, which they fill up where it has room.
-        filled = _last_with_room(source) if len(new) else None
+        filled = last_with_room(source) if len(new) else None
 
         def in_full(group: int, ids: Ids) -> bool:
             return patch is None or group == filled or bool(inside(ids, self._stirred).any())
 
-        for group, old in _row_groups(source, in_full):
+        for group, old in row_groups(source, in_full):
             ids = old.column("contact_id").to_numpy()
             changed = self._changed(old, ids)
             stays = ~inside(ids, self._gone)
@@ -179,7 +169,7 @@ class Splice:
             held.append(rows)
 
     def _write_raw(self, tables: Tables, rest: npt.NDArray[np.int64]) -> None:
-        for batch in _batches(self._previous.file("contacts_raw")):
+        for batch in batches(self._previous.file("contacts_raw")):
             ids = usable_ids(batch.column("ID").cast(pa.string()))
             if ids is None:
                 raise AssertionError("contacts_raw has a row without an ID")
@@ -191,37 +181,6 @@ class Splice:
                 tables.write_raw(batch)
         if len(rest):
             tables.write_raw(self._learnt.raw(rest))
-
-    def _kept_issues(self, issues: pa.Table) -> pa.Table:
-        """Give the issues that still stand."""
-        issues = issues.filter(pc.invert(pc.is_in(issues.column("rule"), pa.array(_OF_THE_WHOLE))))
-        of_listings = pc.is_in(issues.column("rule"), pa.array(_OF_LISTINGS))
-        here = issues.column("contact_id").fill_null(-1).to_numpy()
-        told_anew = pa.array(inside(here, self._learnt.ids))
-        drop = pc.or_(pa.array(inside(here, self._gone)), pc.and_not(told_anew, of_listings))
-        if pc.any(of_listings).as_py():
-            drop = pc.or_(drop, pc.and_(of_listings, self._read_again(issues.column("detail"))))
-        return self._still_to_come(issues.filter(pc.invert(drop)))
-
-    def _read_again(self, detail: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Say which issues are about a listing that was read again or is no more, or about a lone answer."""
-        stand = [listing_name(group) for group in (*self._groups, -1, 0) if group not in self._listed]
-        words = pc.replace_substring_regex(detail.cast(pa.string()), r"^(\d+ times )?in ", "")
-        return pc.invert(pc.is_in(words, pa.array(stand, pa.string())))
-
-    def _still_to_come(self, issues: pa.Table) -> pa.Table:
-        """Say of births in the future, as of today, what an export of today would."""
-        future = pc.equal(issues.column("rule"), "date_in_future")
-        if not pc.any(future).as_py():
-            return issues
-        wanted = issues.filter(future).column("contact_id").combine_chunks()
-        coming = _born_after(self._previous, wanted, self._today)
-        keep = pc.or_(pc.invert(future), pc.is_in(issues.column("contact_id"), coming))
-        issues, future = issues.filter(keep), future.filter(keep)
-        # The detail of such an issue names the day of the run.
-        detail = issues.column("detail").cast(pa.string())
-        renewed = pc.replace_substring_regex(detail, r"\d{4}-\d{2}-\d{2}", self._today.isoformat())
-        return _with(issues, "detail", pc.if_else(future, renewed, detail))
 
 
 class _Seats:
@@ -284,71 +243,3 @@ def _note(tables: Tables, rows: pa.Table) -> None:
     digits = pc.cast(pc.utf8_slice_codeunits(rows.column("mobile").cast(pa.string()), 1), pa.int64())
     numbers = digits.fill_null(0).to_numpy()
     tables.note(rows.column("contact_id").to_numpy(), numbers, rows.column("extra"))
-
-
-def _row_groups(path: Path, in_full: Callable[[int, Ids], bool]) -> Iterator[tuple[int, pa.Table]]:
-    """Give the rows of each row group, the columns that the file has encoded still encoded; one is read ahead.
-
-    Args:
-        path: A table of contacts.
-        in_full: Says by its number and its contacts whether all columns of a row group are wanted.
-    """
-    with pq.ParquetFile(path) as file:
-        encoded = _encoded(file)
-    with pq.ParquetFile(path, read_dictionary=encoded) as file, ThreadPoolExecutor(1) as pool:
-
-        def read(group: int) -> pa.Table:
-            rows = file.read_row_group(group, _ALWAYS)
-            if in_full(group, rows.column("contact_id").to_numpy()):
-                rows = file.read_row_group(group)
-            return rows.replace_schema_metadata()
-
-        groups = range(file.num_row_groups)
-        coming = [pool.submit(read, group) for group in groups[:1]]
-        for group in groups:
-            rows = coming.pop().result()
-            coming += [pool.submit(read, following) for following in groups[group + 1 : group + 2]]
-            yield group, rows
-
-
-def _last_with_room(path: Path) -> int | None:
-    """Give the last row group of a table, unless it is full."""
-    meta = pq.read_metadata(path)
-    last = meta.num_row_groups - 1
-    return last if last >= 0 and meta.row_group(last).num_rows < GROUP_ROWS else None
-
-
-def _batches(path: Path) -> Iterator[pa.Table]:
-    """Give a table's rows, the columns that the file has encoded still encoded; one batch is read ahead."""
-    with pq.ParquetFile(path) as file:
-        encoded = _encoded(file)
-    with pq.ParquetFile(path, read_dictionary=encoded) as file, ThreadPoolExecutor(1) as pool:
-        batches = file.iter_batches(_ROWS)
-        coming = pool.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = pool.submit(next, batches, None)
-            yield pa.Table.from_batches([batch]).replace_schema_metadata()
-
-
-def _encoded(file: pq.ParquetFile) -> list[str]:
-    if not file.metadata.num_row_groups:
-        return []
-    group = file.metadata.row_group(0)
-    columns = (group.column(at) for at in range(group.num_columns))
-    return [
-        column.path_in_schema
-        for column in columns
-        if column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page
-    ]
-
-
-def _born_after(generation: Generation, contacts: pa.Array, today: dt.date) -> pa.Array:
-    with pq.ParquetFile(generation.file("contacts")) as file:
-        births = file.read(["contact_id", "birth_date"])
-    births = births.filter(pc.is_in(births.column("contact_id"), contacts))
-    later = pc.greater(births.column("birth_date"), pa.scalar(today, pa.date32()))
-    return births.filter(later).column("contact_id").combine_chunks()
-
-
-def _no_issues() -> pa.Table:
-    return pa.table({"rule": pa.array([], pa.string())})

@@ -14,6 +14,7 @@ from amoot_etl.transformers.calendar import calendar_table
 from amoot_etl.transformers.contacts import ISSUE_TYPES
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from amoot_etl.loaders.contract import Target
     from amoot_etl.pipeline.build import Build
     from amoot_etl.pipeline.memberships import Memberships
+    from amoot_etl.pipeline.run import Run
     from amoot_etl.pipeline.sink import Tables
 
-__all__ = ["GroupFacts", "Read", "Tallied", "count_active", "late_issues", "listing_name", "write_beside"]
+__all__ = ["GroupFacts", "Read", "Tallied", "count_active", "listing_name", "write_rest"]
 
 _NO_GROUP: Final = {0: "the listing of all contacts", -1: "the listing of contacts without a label"}
 
@@ -70,16 +72,44 @@ class Tallied(Protocol):
         """Contacts that stood in it more than once: how many times too often."""
 
 
-def late_issues(tables: Tables, build: Read, contacts: Path) -> Iterator[pa.Table]:
+def write_rest(  # noqa: PLR0913 - a set, and what is said of it
+    tables: Tables,
+    target: Target,
+    read: Read,
+    *,
+    run: Run,
+    groups: Sequence[GroupFacts],
+    finished_at: dt.datetime,
+) -> None:
+    """Finish contacts, and write what follows them: the issues that only the whole can tell, the tables beside.
+
+    Args:
+        tables: What was written: all contacts, and their own issues.
+        target: Where the tables go.
+        read: What was read.
+        run: The run.
+        groups: What there is to say of each group.
+        finished_at: The end of the run.
+    """
+    tables.close_contacts()
+    for chunk in _late_issues(tables, read, tables.contacts.close().path):
+        tables.write_issues(chunk)
+    tables.issues.close()
+    counts = {"contacts": tables.contacts_written, "groups": len(groups)}
+    info = {**run.info(), "finished_at": finished_at, **counts}
+    _write_beside(target, groups, read, {name: info[name] for name in TABLES["export_info"].names})
+
+
+def _late_issues(tables: Tables, read: Read, contacts: Path) -> Iterator[pa.Table]:
     """Give the issues that only the whole set can tell, in chunks.
 
     Args:
         tables: What was written.
-        build: What was read.
+        read: What was read.
         contacts: The finished Parquet table of contacts.
     """
     yield from _shared_mobiles(tables.shared_mobiles(), contacts)
-    for tally in build.tallies:
+    for tally in read.tallies:
         yield _repeated(tally)
         yield _issues(
             (None, "contact_id", "record_unreadable", text, f"in {listing_name(tally.group_id)}")
@@ -87,7 +117,7 @@ def late_issues(tables: Tables, build: Read, contacts: Path) -> Iterator[pa.Tabl
         )
     yield _issues(
         (None, "contact_id", "record_unreadable", text, "in an answer of ContactGet")
-        for text in build.loose_unreadable
+        for text in read.loose_unreadable
     )
     yield _issues(
         (None, "extra", "unknown_field", field, f"{_contacts(count)} it")
@@ -95,7 +125,7 @@ def late_issues(tables: Tables, build: Read, contacts: Path) -> Iterator[pa.Tabl
     )
 
 
-def write_beside(target: Target, groups: Sequence[GroupFacts], build: Read, info: Mapping[str, Any]) -> None:
+def _write_beside(target: Target, groups: Sequence[GroupFacts], read: Read, info: Mapping[str, Any]) -> None:
     """Write groups, contact_groups, calendar and export_info."""
     columns = {
         "group_id": [facts.group.group_id for facts in groups],
@@ -115,7 +145,7 @@ def write_beside(target: Target, groups: Sequence[GroupFacts], build: Read, info
             )
         )
     with target.open(TABLES["contact_groups"]) as loader:
-        for chunk in build.memberships.chunks():
+        for chunk in read.memberships.chunks():
             loader.append(chunk)
     with target.open(TABLES["calendar"]) as loader:
         loader.append(calendar_table())
