@@ -17,7 +17,7 @@ from amoot_etl.client import unexpected
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Record", "depth", "fields", "record", "records"]
+__all__ = ["Record", "depth", "fields", "record", "records", "value_end"]
 
 # The string's loop is unrolled: a step a run of plain characters, not a step (and a place to come back to) each. A
 # string that the text cuts off is a token too, or each quote inside it would be tried as the beginning of one.
@@ -160,10 +160,8 @@ def _string(quoted: str) -> str:
 
 def _element_end(text: str, position: int) -> int:
     """Find where the element that begins at `position` ends; -1 when the text ends first."""
-    try:
-        return _DECODER.raw_decode(text, position)[1]
-    except (ValueError, RecursionError):
-        pass
+    if (sound := value_end(text, position)) >= 0:
+        return sound
     level = 0
     end = position
     for token in _TOKEN.finditer(text, position):
@@ -189,4 +187,19 @@ def depth(text: str) -> int:
     >>> depth('{"a": [1, "]"'), depth('{"a": [1]}')
     (2, 0)
     """
+    # Nearly every text is sound, and the decoder's word for that is had a hundred times sooner.
+    if value_end(text) == len(text):
+        return 0
     return sum(_STEP.get(token[0], 0) for token in _TOKEN.finditer(text))
+
+
+def value_end(text: str, start: int = 0) -> int:
+    """Find where the JSON value that begins at a place ends; -1 where there is none.
+
+    >>> value_end('{"Data": [1, 2] }', 9), value_end("oops")
+    (15, -1)
+    """
+    try:
+        return _DECODER.raw_decode(text, start)[1]
+    except (ValueError, RecursionError):
+        return -1

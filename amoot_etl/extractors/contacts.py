@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -32,6 +33,8 @@ __all__ = [
     "iter_contacts",
     "iter_listing",
 ]
+
+_ENVELOPE: Final = re.compile(r'\{"Status":"(\w+)","Data":(?=\{)')
 
 
 def extract_contacts(client: Client, group_id: int = ALL) -> pd.DataFrame:
@@ -133,12 +136,14 @@ class _OneContact:
 
     def finish(self) -> careful.Record:
         text = bytes(self._body).decode("utf-8-sig", "replace").strip()
-        envelope, _ = careful.fields(text)
-        whole = text.startswith("{") and text.endswith("}") and careful.depth(text) == 0
-        if not whole or "Status" not in envelope:
-            # A bare status, or none of what it should be.
-            answer = shown("ContactGet", bytes(self._body))
-            judge("ContactGet", answer.get("Status") if isinstance(answer, dict) else answer)
+        envelope = _opened(text)
+        if not envelope:
+            envelope, _ = careful.fields(text)
+            whole = text.startswith("{") and text.endswith("}") and careful.depth(text) == 0
+            if not whole or "Status" not in envelope:
+                # A bare status, or none of what it should be.
+                answer = shown("ContactGet", bytes(self._body))
+                judge("ContactGet", answer.get("Status") if isinstance(answer, dict) else answer)
         judge("ContactGet", envelope.get("Status"))
         data = envelope.get("Data") or ""
         record = careful.record(data)
@@ -148,6 +153,15 @@ class _OneContact:
 
     def abandon(self) -> None:
         self._body.clear()
+
+
+def _opened(text: str) -> dict[str, str | None]:
+    """Give the status and the text of the data, where an answer looks as nearly all do; else nothing."""
+    begin = _ENVELOPE.match(text)
+    if begin is None or not text.endswith("}"):
+        return {}
+    end = careful.value_end(text, begin.end())
+    return {"Status": begin[1], "Data": text[begin.end() : end]} if end == len(text) - 1 else {}
 
 
 def contact_reader(method: str = "ContactList") -> BodyReader:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from amoot_etl.errors import AmootError
 from amoot_etl.extractors.body import LITERALS
-from amoot_etl.extractors.contacts import contact_reader
+from amoot_etl.extractors.contacts import _OneContact, contact_reader
 from amoot_etl.extractors.landing import Landing, Segment
 from amoot_etl.schema import CONTACT_FIELDS
 
@@ -236,6 +236,30 @@ def test_a_body_that_is_cut_anywhere_is_refused(made, chance, segment):
         except AmootError:
             return
         raise AssertionError(f"taken for whole: {body[:end]!r}")
+
+
+def _one_contact(body: str) -> object:
+    """Give what an answer to a question for one contact says, or the class of the error that it is."""
+    receiver = _OneContact()
+    receiver.write(body.encode("utf-8", "replace"))
+    try:
+        return receiver.finish()
+    except AmootError as error:
+        return type(error)
+
+
+@settings(max_examples=10 * EXAMPLES)
+@given(
+    records,
+    st.sampled_from(["Success", "Success", "ContactID_Invalid", "Failed", "1"]),
+    st.sampled_from(["", "", "}", " ", ',"Data":7}', ',"Status":"Failed"}', '"']),
+    st.integers(0, 40),
+)
+def test_one_contact_is_read_alike_however_its_answer_is_spaced(record, status, tail, cut):
+    """An answer as nearly all look is opened without a token's care, and says the same as with it."""
+    body = json.dumps({"Status": status, "Data": record}, separators=(",", ":"), ensure_ascii=False) + tail
+    body = body[: len(body) - cut] if cut < 10 else body
+    assert _one_contact(body) == _one_contact(body.replace("{", "{ ", 1))
 
 
 def test_deep_nesting_before_and_after_the_list(tmp_path):
