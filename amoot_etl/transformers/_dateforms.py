@@ -1,7 +1,7 @@
 """Dates as people type them, one text at a time.
 
-Nothing here is fast, and nothing needs to be: the canonical forms never come this way (`_datescan` reads
-whole arrays of them), and of the rest each distinct text comes once a chunk.
+Nothing here is fast, and nothing needs to be: the common forms never come this way (`_datescan` and `_datetexts`
+read whole arrays of them), and of the rest each distinct text comes once a chunk.
 
 What is read, in either set of Persian digits, in full-width or in ASCII ones, with the letters of either
 keyboard, with bidi marks and joiners wherever they got in:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEAP_BY_2820",
+    "MONTHS",
     "SENTINEL_DAY",
     "Calendar",
     "Note",
@@ -42,6 +43,7 @@ __all__ = [
     "State",
     "Time",
     "plain",
+    "plain_texts",
     "read_text",
     "split_time",
 ]
@@ -125,7 +127,7 @@ _FOLD: Final = {
     **dict.fromkeys(range(0x064B, 0x0660), None),
 }
 
-_MONTHS: Final = {
+MONTHS: Final = {
     "فروردین": 1,
     "اردیبهشت": 2,
     "خرداد": 3,
@@ -142,6 +144,8 @@ _MONTHS: Final = {
     "اسپند": 12,
 }
 """Names of the months as `plain` writes them."""
+_EDGE: Final = "\x00"
+"""Stands between texts that are made plain as one; nothing joins with it, and no date has one."""
 _LONGEST: Final = 100
 """Characters; no date is longer, and a regular expression should not see an address or worse."""
 
@@ -169,6 +173,20 @@ def plain(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return text.translate(_FOLD).strip().lower()
+
+
+def plain_texts(texts: list[str]) -> list[str]:
+    """Do for many texts at once what `plain` does for one.
+
+    >>> plain_texts(["چهارشنبه", " ٢٩ مهر ۱۴۰۴"])
+    ['چهارشنبه', '29 مهر 1404']
+    """
+    joined = _EDGE.join(texts)
+    if joined.count(_EDGE) >= len(texts):
+        return [plain(text) for text in texts]
+    if not joined.isascii():
+        joined = unicodedata.normalize("NFKC", joined)
+    return [text.strip() for text in joined.translate(_FOLD).lower().split(_EDGE)]
 
 
 def split_time(text: str) -> tuple[str, Time | None] | None:
@@ -244,7 +262,7 @@ def read_plain(text: str, calendar: Calendar, today: dt.date | None) -> Reading:
     elif re.fullmatch(r"\d{8}", date):
         reading = _read_eight(date, calendar)
     elif found := _NAMED.fullmatch(date):
-        month = _MONTHS.get(_AROUND.sub("", found[2]).replace(" ", ""))
+        month = MONTHS.get(_AROUND.sub("", found[2]).replace(" ", ""))
         reading = _read_named(found[1], month, found[3], calendar, today)
     else:
         reading = Reading(State.INVALID)

@@ -2,7 +2,7 @@
 
 A text such as `1370/05/12` or `1991-08-03T00:00:00` has its digits in fixed places, and a column of such texts is
 one packed record a text. Two digits are one 16-bit number, and a table of all of those says what they mean: four
-looks and the day is known, without asking which texts are distinct. Everything else is left to `_datescan`.
+looks and the day is known, without asking which texts are distinct. Everything else is left to `_datetexts`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,35 @@ if TYPE_CHECKING:
 
     from amoot_etl.transformers._days import Ints
 
-__all__ = ["blank", "canonical_days"]
+__all__ = ["YEAR_FIRST", "YEAR_LAST", "blank", "canonical_days", "numbers_of"]
 
-_DATE: Final = (
-    ("century", "<u2"), ("year", "<u2"), ("mark", "u1"), ("month", "<u2"), ("other_mark", "u1"), ("day", "<u2"),
-)  # fmt: skip
+YEAR_FIRST: Final[np.dtype[np.void]] = np.dtype(
+    [
+        ("century", "<u2"),
+        ("year", "<u2"),
+        ("mark", "u1"),
+        ("month", "<u2"),
+        ("other_mark", "u1"),
+        ("day", "<u2"),
+    ]
+)
+"""Where the parts of `1370/05/12` stand."""
+YEAR_LAST: Final[np.dtype[np.void]] = np.dtype(
+    [
+        ("day", "<u2"),
+        ("mark", "u1"),
+        ("month", "<u2"),
+        ("other_mark", "u1"),
+        ("century", "<u2"),
+        ("year", "<u2"),
+    ]
+)
+"""Where the parts of `12/05/1370` stand."""
 _MIDNIGHT: Final = (("hours", "<u8"), ("second", "u1"))
-_CELLS: Final = {Calendar.JALALI: np.dtype([*_DATE]), Calendar.GREGORIAN: np.dtype([*_DATE, *_MIDNIGHT])}
+_CELLS: Final = {
+    Calendar.JALALI: YEAR_FIRST,
+    Calendar.GREGORIAN: np.dtype([*YEAR_FIRST.descr, *_MIDNIGHT]),
+}
 _HOURS, _SECOND = int.from_bytes(b"T00:00:0", "little"), ord("0")
 
 
@@ -80,18 +102,23 @@ def blank(texts: pa.Array) -> npt.NDArray[np.bool_]:
     return empty
 
 
-def _days(cells: npt.NDArray[np.void], calendar: Calendar) -> Ints:
+def numbers_of(cells: npt.NDArray[np.void]) -> tuple[Ints, Ints, Ints, npt.NDArray[np.bool_]]:
+    """Give year, month and day of records such as `YEAR_FIRST`, int32, and whether each is digits between marks."""
     pairs = _pairs()
     century, year, month, day = (pairs[cells[name]] for name in ("century", "year", "month", "day"))
     mark = cells["mark"]
     # No digits are -1, whose sign lasts through any "or".
     good = ((century | year | month | day) >= 0) & (mark == cells["other_mark"])
     good &= (mark == ord("/")) | (mark == ord("-"))
+    return century.astype(np.int32) * np.int32(100) + year, month.astype(np.int32), day.astype(np.int32), good
+
+
+def _days(cells: npt.NDArray[np.void], calendar: Calendar) -> Ints:
+    year, month, day, good = numbers_of(cells)
     if calendar is Calendar.GREGORIAN:
         good &= (cells["hours"] == _HOURS) & (cells["second"] == _SECOND)
         months = gregorian_months()
     else:
         months = jalali_months()
-    years = century.astype(np.int32) * np.int32(100) + year
-    days = months.to_days(years, month.astype(np.int32), day.astype(np.int32))
+    days = months.to_days(year, month, day)
     return days if good.all() else np.where(good, days, np.int32(NO_DAY))

@@ -48,6 +48,7 @@ LAST_DAY: Final = 55960
 """1501/12/29, that is 2123-03-20."""
 NO_DAY: Final = -(2**31)
 """Stands for "no such day" in an int32 array of days."""
+_MOST: Final = 2**31 - 1
 
 
 def is_leap(year: int) -> bool:
@@ -222,13 +223,18 @@ def distinct_days(*groups: Ints) -> tuple[Ints, list[Ints]]:
     >>> days.tolist(), positions.tolist()
     ([3, 5], [1, 0, -1, 1])
     """
+    last = max(int(days.max(initial=NO_DAY)) for days in groups)
+    # Less one, "no day" turns round to the largest number there is.
+    first = min(int((days - np.int32(1)).min(initial=_MOST)) for days in groups) + 1
+    if last == NO_DAY:
+        return np.empty(0, np.int32), [np.full(len(days), -1, np.int32) for days in groups]
     # One place more than there are days: "no day" is put there, and told apart by it.
-    nowhere = LAST_DAY - FIRST_DAY + 1
-    places = [np.where(days == NO_DAY, nowhere, days - FIRST_DAY) for days in groups]
+    nowhere = last - first + 1
+    places = [np.where(days == NO_DAY, nowhere, days - np.int32(first)) for days in groups]
     seen = np.zeros(nowhere + 1, np.bool_)
     for place in places:
         seen[place] = True
     seen[nowhere] = False
     ranks = np.cumsum(seen, dtype=np.int32) - np.int32(1)
     ranks[nowhere] = -1
-    return np.flatnonzero(seen).astype(np.int32) + np.int32(FIRST_DAY), [ranks[place] for place in places]
+    return np.flatnonzero(seen).astype(np.int32) + np.int32(first), [ranks[place] for place in places]

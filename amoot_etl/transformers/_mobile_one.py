@@ -7,18 +7,14 @@ This is the careful reading, and the whole of the rules: it reads the plain ones
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from amoot_etl.transformers._digits import DIGITS, skeleton
+from amoot_etl.transformers._mobile_plans import by_parsing, by_plan, split
 from amoot_etl.transformers._mobile_ranges import RANGES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import phonenumbers
 
 __all__ = ["BLOCKS", "KINDS", "OPERATORS", "UNLISTED_BLOCK", "One", "read_one"]
 
@@ -29,6 +25,7 @@ OPERATORS: Final = tuple(sorted({holder for _, _, holder in RANGES if holder}))
 """The holders of Iranian mobile ranges."""
 
 UNLISTED_BLOCK: Final = -2
+_IRAN: Final = 98
 
 
 def _block_table() -> npt.NDArray[np.int8]:
@@ -63,8 +60,12 @@ class One(NamedTuple):
     """What is wrong, when something is."""
 
 
-def read_one(text: str) -> One | None:
+def read_one(text: str, marked: str | None = None) -> One | None:
     """Read one text of any form; None when it is empty.
+
+    Args:
+        text: As received.
+        marked: Its `skeleton`, where it is known already.
 
     >>> read_one("+98 0912 123 4567").e164
     '+989121234567'
@@ -73,25 +74,34 @@ def read_one(text: str) -> One | None:
     >>> read_one("9.12E+09").detail
     'a spreadsheet rounded the number: its digits are lost'
     """
+    marked = skeleton(text) if marked is None else marked
+    if "?" not in marked:
+        return _read_digits(marked)
     bare = _TEL.sub("", text)
     marked = skeleton(bare)
     extension = _EXTENSION.search(bare) if "?" in marked else None
     if extension:
         marked = skeleton(bare[: extension.start()])
+    if marked.strip("+").strip("0") and _ROUNDED.match(bare):
+        return _invalid("a spreadsheet rounded the number: its digits are lost")
+    one = _read_digits(marked)
+    if extension and one and one.e164:
+        return _invalid("a mobile has no extension")
+    return one
+
+
+def _read_digits(marked: str) -> One | None:
+    """Read what `skeleton` makes of a text."""
     digits = marked.strip("+")
     explicit = digits != marked  # a plus at the end is one at the start, typed among right-to-left letters
     if not digits.strip("0"):
         return None
-    if _ROUNDED.match(bare):
-        return _invalid("a spreadsheet rounded the number: its digits are lost")
     if not digits.isdecimal():
         return _invalid("letters or signs stand among the digits")
     national = _iranian(digits, explicit=explicit)
     one = _mobile(national) if national else _ask_metadata(digits, explicit=explicit)
     if one is None:
         return _invalid(f"{len(digits)} digits that are no Iranian mobile and no valid number elsewhere")
-    if extension and one.e164:
-        return _invalid("a mobile has no extension")
     return one
 
 
@@ -122,33 +132,19 @@ def _ask_metadata(digits: str, *, explicit: bool) -> One | None:
         digits: ASCII digits.
         explicit: Whether a `+` stood beside them.
     """
-    import phonenumbers  # noqa: PLC0415 - most chunks need it for no row, and it takes a while to load
-
-    kinds = phonenumbers.PhoneNumberType
-    readings: list[Callable[[], phonenumbers.PhoneNumber]] = []
+    found = None
     if not explicit and (digits.startswith("0") or len(digits) <= 10):
-        if _NATIONAL.fullmatch(digits):
-            # Parsing has nothing to find out here, and takes most of the time.
-            readings.append(lambda: phonenumbers.PhoneNumber(98, int(digits)))
-        else:
-            readings.append(lambda: phonenumbers.parse(digits, "IR"))
-    if explicit or (len(digits) >= 10 and not digits.startswith("0")):
-        readings.append(lambda: phonenumbers.parse("+" + digits))
-    for read in readings:
-        try:
-            number = read()
-        except phonenumbers.NumberParseException:
-            continue
-        kind = phonenumbers.number_type(number)
-        if kind == kinds.UNKNOWN:
-            continue
-        code = phonenumbers.region_code_for_number(number)
-        country = None if code == "001" else code  # a satellite network belongs to no country
-        if kind not in {kinds.MOBILE, kinds.FIXED_LINE_OR_MOBILE, kinds.PERSONAL_NUMBER, kinds.PAGER}:
-            where = "" if country == "IR" else f" ({country or 'no one country'})"
-            return One(KINDS.index("landline"), country, detail=f"a valid number that no mobile has{where}")
-        if country == "IR":
-            return _mobile(int(number.national_number or 0))
-        e164 = f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
-        return One(KINDS.index("foreign"), country, e164)
-    return None
+        # Parsing has nothing to find out about a plain number, and takes most of the time.
+        plain = _NATIONAL.fullmatch(digits)
+        found = by_plan(_IRAN, digits.removeprefix("0")) if plain else by_parsing(digits, "IR")
+    if found is None and (explicit or (len(digits) >= 10 and not digits.startswith("0"))):
+        found = by_plan(*parts) if (parts := split(digits)) else by_parsing(f"+{digits}", None)
+    if found is None:
+        return None
+    if not found.may_be_mobile:
+        where = "" if found.country == "IR" else f" ({found.country or 'no one country'})"
+        detail = f"a valid number that no mobile has{where}"
+        return One(KINDS.index("landline"), found.country, detail=detail)
+    if found.country == "IR":
+        return _mobile(int(found.national))
+    return One(KINDS.index("foreign"), found.country, f"+{found.code}{found.national}")

@@ -36,7 +36,7 @@ import pyarrow as pa
 
 from amoot_etl.transformers._arrow import DICTIONARY, Finding, strings
 from amoot_etl.transformers._dateforms import SENTINEL_DAY, Calendar
-from amoot_etl.transformers._datepair import Pair, read_sides
+from amoot_etl.transformers._datepair import Pair, read_side
 from amoot_etl.transformers._daycells import blank, canonical_days
 from amoot_etl.transformers._days import NO_DAY, days_to_text, distinct_days
 
@@ -125,23 +125,51 @@ def read_date_pairs(pairs: Sequence[DateFields], *, today: dt.date) -> list[Date
         One for each of `pairs`.
     """
     read = [_agreed(pair, today) for pair in pairs]
-    doubtful = [
-        (number, pair.gregorian.take(pa.array(rest)), pair.jalali.take(pa.array(rest)))
-        for number, (pair, (_, rest)) in enumerate(zip(pairs, read, strict=True))
-        if len(rest)
-    ]
-    # Few rows of each are left, and reading a few costs as much as reading many: those of all dates go together.
-    ours = read_sides([gregorian for _, gregorian, _ in doubtful], Calendar.GREGORIAN, today)
-    twins = read_sides([jalali for _, _, jalali in doubtful], Calendar.JALALI, today)
     findings: list[list[Finding]] = [[] for _ in pairs]
-    for (number, _, _), our, twin in zip(doubtful, ours, twins, strict=True):
-        days, rest = read[number]
-        pair = Pair(our, twin, pairs[number].column, pairs[number].fields)
-        future = pair.tell_future(today) if pairs[number].birth else ()
-        found = [*pair.settle(), *pair.tell_fields(), *future]
-        findings[number] = [finding._replace(rows=rest[finding.rows]) for finding in found]
-        days[rest] = np.append(pair.days, np.int32(NO_DAY))[pair.slots]
+    doubtful = [number for number, (_, rest) in enumerate(read) if len(rest)]
+    if doubtful:
+        _settle([(pairs[number], *read[number], findings[number]) for number in doubtful], today)
     return [_dated(days, found) for (days, _), found in zip(read, findings, strict=True)]
+
+
+def _settle(
+    doubtful: Sequence[tuple[DateFields, npt.NDArray[np.int32], npt.NDArray[np.int64], list[Finding]]],
+    today: dt.date,
+) -> None:
+    """Decide the rows that have to be looked at, of all dates together.
+
+    Args:
+        doubtful: Of each date the fields, the days of all rows, the rows to look at, and the findings; the days of
+            those rows are set, and what is found is added.
+        today: The run's date.
+    """
+    takes = [pa.array(rest) for _, _, rest, _ in doubtful]
+    pair = Pair(
+        read_side(
+            [one[0].gregorian.take(at) for one, at in zip(doubtful, takes, strict=True)],
+            Calendar.GREGORIAN,
+            today,
+        ),
+        read_side(
+            [one[0].jalali.take(at) for one, at in zip(doubtful, takes, strict=True)], Calendar.JALALI, today
+        ),
+        [fields.fields for fields, *_ in doubtful],
+        [len(at) for at in takes],
+    )
+    told = [*pair.settle(), *pair.tell_fields(), *pair.tell_future(today, [one[0].birth for one in doubtful])]
+    ends = np.cumsum([0, *(len(at) for at in takes)])
+    settled = np.append(pair.days, np.int32(NO_DAY))[pair.slots]
+    for number, (fields, days, rest, findings) in enumerate(doubtful):
+        first, last = ends[number : number + 2]
+        days[rest] = settled[first:last]
+        ours, twin = fields.fields
+        for rule, rows, values, detail in told:
+            start, stop = np.searchsorted(rows, (first, last)).tolist()
+            if start == stop:
+                continue
+            words = detail.format(ours=ours, twin=twin) if isinstance(detail, str) else detail[start:stop]
+            where = rest[rows[start:stop] - first]
+            findings.append(Finding(fields.column, rule, where, values[start:stop], words))
 
 
 def _dated(days: npt.NDArray[np.int32], findings: list[Finding]) -> DatePair:

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 
 from amoot_etl.transformers._arrow import encoded, series, strings
 from amoot_etl.transformers._dateforms import Calendar
-from amoot_etl.transformers._datescan import read_distinct
+from amoot_etl.transformers._datetexts import read_distinct
 from amoot_etl.transformers._daycells import canonical_days
 from amoot_etl.transformers._days import (
     FIRST_DAY,

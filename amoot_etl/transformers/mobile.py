@@ -95,7 +95,8 @@ def _read(array: pa.Array, column: str) -> Mobile:
     if len(rows):
         rows = _read_typed(array, national, rows)
     odd = array.take(pa.array(rows)).dictionary_encode()
-    ones = [read_one(text) for text in odd.dictionary.to_pylist()]
+    marked = skeletons(odd.dictionary).to_pylist()
+    ones = [read_one(text, marks) for text, marks in zip(odd.dictionary.to_pylist(), marked, strict=True)]
     which = odd.indices.to_numpy()
     if len(rows):  # an Iranian number that only the careful reading recognised, such as `tel:+98...`
         national[rows] = _spread(ones, which, lambda one: one.national, 0)

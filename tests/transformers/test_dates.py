@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from amoot_etl.transformers._dateforms import Calendar, Note, State, read_text
-from amoot_etl.transformers._datescan import read_distinct
+from amoot_etl.transformers._dateforms import Calendar, Note, State, plain, plain_texts, read_text
+from amoot_etl.transformers._datetexts import read_distinct
 from amoot_etl.transformers.dates import DateFields, read_date_pair, read_date_pairs, read_dates
 from amoot_etl.transformers.jalali import FIRST_DAY, LAST_DAY, days_to_text
 
@@ -496,9 +496,18 @@ def test_no_text_breaks_the_reader(rows):
 
 @given(
     st.text(alphabet="0123456789/-T:. Z+۱مهر", max_size=29)
-    | st.from_regex(r"[12]\d{3}-[01]\d-[0-3]\d(T\d\d:\d\d:\d\d(\.\d{0,9})?)?", fullmatch=True),
+    | st.from_regex(r"[12]\d{3}-[01]\d-[0-3]\d(T\d\d:\d\d:\d\d(\.\d{0,9})?)?", fullmatch=True)
+    | st.from_regex(r"(1[2345]|19|20)\d\d[-/.]1?\d[-/][123]?\d", fullmatch=True)
+    | st.from_regex(rf"[123]?\d ({'|'.join(MONTHS)}|مهر ماه|مه) (1[2345]|20)?\d\d", fullmatch=True)
+    | st.from_regex(r"[0-3]\d/[01]\d/(1[34]|19|20)\d\d", fullmatch=True),
     st.sampled_from(Calendar),
 )
+@example("5 مهر 2020", Calendar.GREGORIAN)
+@example("5 مهر 1404", Calendar.GREGORIAN)
+@example("1900-1-1", Calendar.JALALI)
+@example("1890-5-6", Calendar.JALALI)
+@example("1190/5/6", Calendar.GREGORIAN)
+@example("07/08/1190", Calendar.GREGORIAN)
 def test_the_fast_way_and_the_careful_way_agree(text, calendar):
     """What is read from the bytes is what the parser makes of the same text: day, state and note."""
     slow = read_text(text, calendar, TODAY)
@@ -507,6 +516,12 @@ def test_the_fast_way_and_the_careful_way_agree(text, calendar):
         assert set(fast.states.tolist()) == {slow.state}
         if slow.day is not None:
             assert (set(fast.days.tolist()), set(fast.notes.tolist())) == ({slow.day}, {slow.note})
+
+
+@given(st.lists(st.text(alphabet="0۱２٣ ي/ـ،\u200f\x00eΣﷲ²\u0301é\n") | st.text(), max_size=5))
+def test_texts_made_plain_together_are_what_each_is_alone(texts):
+    """Folding many texts as one changes none of them otherwise, whatever stands at their edges."""
+    assert plain_texts(texts) == [plain(text) for text in texts]
 
 
 def test_all_days_are_read_both_ways_from_the_bytes():

@@ -18,6 +18,7 @@ from amoot_etl.transformers import _generate_mobile_ranges as generator
 from amoot_etl.transformers import _mobile_ranges
 from amoot_etl.transformers import mobile as mobile_module
 from amoot_etl.transformers._mobile_one import _NATIONAL, KINDS, read_one
+from amoot_etl.transformers._mobile_plans import by_parsing, by_plan, split
 from amoot_etl.transformers.mobile import describe_mobile, normalise_mobile, read_mobile
 
 PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
@@ -448,3 +449,47 @@ def test_describe_gives_the_five_columns_of_the_table():
 def test_the_plain_national_form_needs_no_parsing(digits):
     """What is taken for a national number as it stands is what phonenumbers makes of it."""
     assert phonenumbers.PhoneNumber(98, int(digits)) == phonenumbers.parse(digits, "IR")
+
+
+def _examples() -> list[tuple[str, str]]:
+    """Give an example of each kind of number of each country and network: calling code, and what stands behind it."""
+    numbers = [
+        phonenumbers.example_number_for_type(region, kind)
+        for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+        for kind in Type.values()
+    ]
+    numbers += map(
+        phonenumbers.example_number_for_non_geo_entity, phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS
+    )
+    return [
+        (str(number.country_code), phonenumbers.national_significant_number(number))
+        for number in numbers
+        if number
+    ]
+
+
+def _spoilt(rng: random.Random, code: str, national: str) -> str:
+    """Give a number with a prefix where none belongs, wrong digits, too few, too many, or as it is."""
+    typed = list(rng.choice(["", "", "0", "1", "06", "8", "80", "9", "15"]) + national)
+    for _ in range(rng.choice([0, 0, 1, 2, 5])):
+        typed[rng.randrange(len(typed))] = rng.choice("0123456789")
+    typed += rng.choices("0123456789", k=rng.choice([0, 0, 0, 1, 3, 8]))
+    return (rng.choice(["", "", "", "0"]) + code + "".join(typed))[: rng.choice([30, 30, 5, 3])]
+
+
+def test_the_plans_say_what_the_library_says_of_a_number_that_needs_no_parsing():
+    """Every kind of number of every country, right or spoilt in any way, is judged alike with and without parsing."""
+    rng = random.Random(1405)
+    examples = _examples()
+    numbers = [code + national for code, national in examples]
+    numbers += [_spoilt(rng, *example) for example in rng.choices(examples, k=8_000)]
+    asked = [(number, parts) for number in numbers if (parts := split(number))]
+    assert len(asked) > 2_000
+    for number, parts in asked:
+        assert by_plan(*parts) == by_parsing(f"+{number}", None), number
+
+
+@given(st.from_regex(_NATIONAL, fullmatch=True))
+def test_the_plan_of_iran_says_what_the_library_says(digits):
+    """A number in Iran's national form is judged without parsing as the library judges it."""
+    assert by_plan(98, digits.removeprefix("0")) == by_parsing(digits, "IR")
