@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import socket
 import socketserver
 import ssl
@@ -19,10 +20,19 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    import pytest
+
     from amoot_etl.demo import Portal
 
 CERTIFICATES = Path(__file__).parent / "client" / "certificates"
 AUTHORITY = CERTIFICATES / "authority.pem"
+
+
+def leave_no_way_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take out of the environment what says how portals are reached."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name.startswith("SSL_CERT_") or name.endswith("_CA_BUNDLE"):
+            monkeypatch.delenv(name)
 
 
 def tls(name: str = "portal") -> ssl.SSLContext:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 from click.testing import CliRunner
+from proxy_world import AUTHORITY, HttpProxy, Relay, leave_no_way_named, tls
 
 from amoot_etl.cli import amoot_etl
 from amoot_etl.demo import METHODS, AddressBook, Fault, Portal
@@ -33,6 +34,7 @@ def portal():
 def doctor(portal, tmp_path, monkeypatch):
     """Run `doctor --json` against the portal; give its exit code and its findings by check."""
     monkeypatch.chdir(tmp_path)
+    leave_no_way_named(monkeypatch)
     monkeypatch.setenv("AMOOT_BASE_URL", portal.url)
     monkeypatch.setenv("AMOOT_TOKEN", TOKEN)
 
@@ -119,6 +121,44 @@ def test_no_token_and_no_name(doctor, monkeypatch):
     monkeypatch.setenv("AMOOT_BASE_URL", "https://portal.invalid/rest")
     code, found = doctor()
     assert (code, found["name"]["state"]) == (4, "problem")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("REQUESTS_CA_BUNDLE", "nowhere.pem", "cannot be read"),
+        ("ALL_PROXY", "ftp://a:planted@b", "names no proxy"),
+    ],
+)
+def test_an_environment_that_cannot_be(doctor, portal, monkeypatch, name, value, told):  # noqa: PLR0917
+    """A bundle that is not there and a proxy that is none are found before anything is tried, and end in 2."""
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AMOOT_BASE_URL", "https://portal.invalid/rest")
+    code, found = doctor()
+    assert (code, found["environment"]["state"], found["methods"]["state"]) == (2, "problem", "unknown")
+    assert found["environment"]["told"].startswith(name)
+    assert told in found["environment"]["told"]
+    assert "planted" not in json.dumps(found)
+
+
+def test_a_portal_behind_a_proxy(doctor, portal, monkeypatch):
+    """What is behind a proxy is asked through it, and its name is left to the proxy."""
+    with HttpProxy(portal) as proxy:
+        monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("AMOOT_BASE_URL", "http://portal.example/rest")
+        code, found = doctor()
+    assert (code, found["name"]["state"], found["ContactGet"]["state"]) == (0, "unknown", "ok")
+    assert "ALL_PROXY" in found["name"]["told"]
+
+
+def test_a_certificate_that_is_trusted(doctor, portal, monkeypatch):
+    """A certificate of an authority that a variable names is accepted, and one of nobody's is not."""
+    with Relay(portal, context=tls()) as secure:
+        monkeypatch.setenv("AMOOT_BASE_URL", f"https://127.0.0.1:{secure.port}/rest")
+        assert doctor()[0] == 4
+        monkeypatch.setenv("CURL_CA_BUNDLE", str(AUTHORITY))
+        code, found = doctor()
+    assert (code, found["TLS"]["state"]) == (0, "ok")
 
 
 def test_nobody_listens_and_no_tls(doctor, portal, monkeypatch):

@@ -89,7 +89,7 @@ class Wire:
         response = self._pool.urlopen(
             "POST",
             self._target + method,
-            body=urlencode(fields) if fields else None,
+            body=urlencode(fields),
             headers=self._form_headers if fields else self._headers,
             retries=_ONCE,
             redirect=False,
@@ -100,7 +100,6 @@ class Wire:
             yield response
         finally:
             response.close()
-            response.release_conn()
 
 
 def _parsed(base_url: str) -> Url:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from amoot_etl.client import unexpected
-from amoot_etl.schema import GROUP_FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +41,8 @@ def extract_groups(client: Client) -> pd.DataFrame:
     """
     import pandas as pd  # noqa: PLC0415 - `amoot-etl groups` uses this module and must start without pandas
     import pyarrow as pa  # noqa: PLC0415
+
+    from amoot_etl.schema import GROUP_FIELDS  # noqa: PLC0415
 
     records = client.call(_METHOD, accept=_check)
     columns = {

@@ -1,12 +1,11 @@
-"""A portal, and an environment that names no proxy and no bundle of certificates."""
+"""A portal, settings that try once, names that this machine knows, and an authority that it trusts."""
 
 from __future__ import annotations
 
-import os
 import socket
 
 import pytest
-from proxy_world import AUTHORITY
+from proxy_world import AUTHORITY, leave_no_way_named
 
 from amoot_etl.demo import AddressBook, Portal
 from amoot_etl.settings import Settings
@@ -17,12 +16,8 @@ NAMES = ("portal.example", "proxy.example", "stranger.example")
 
 @pytest.fixture(autouse=True)
 def _plain_surroundings(monkeypatch):
-    """Take out of the environment what says how portals are reached."""
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name.startswith("SSL_CERT_") or name.endswith("_CA_BUNDLE"):
-            monkeypatch.delenv(name)
-    for name in ("REQUEST_METHOD", "NETRC"):
-        monkeypatch.delenv(name, raising=False)
+    """Keep the tests apart from how this machine reaches portals."""
+    leave_no_way_named(monkeypatch)
 
 
 @pytest.fixture

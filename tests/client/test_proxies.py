@@ -246,7 +246,8 @@ def test_a_transfer_through_a_proxy_can_be_ended(portal, settings, monkeypatch, 
         # PySocks asks the system itself where a proxy is.
         host = "127.0.0.1" if way == "socks5h" else "proxy.example"
         monkeypatch.setenv("ALL_PROXY", f"{way}://{host}:{proxy.port}")
-        with Client(settings(SECURE)) as client:
+        # Without the cancel it would hang for longer than a test may.
+        with Client(settings(SECURE, timeout=3600.0)) as client:
             threading.Thread(target=lambda: (asked.wait(30), client.cancel()), daemon=True).start()
             with pytest.raises(PortalUnavailable, match="ContactGroupList: cancelled"):
                 client.call("ContactGroupList")
