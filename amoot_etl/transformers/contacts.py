@@ -23,7 +23,7 @@ from amoot_etl.transformers.email import read_email
 from amoot_etl.transformers.gender import read_gender
 from amoot_etl.transformers.mobile import read_mobile
 from amoot_etl.transformers.stamps import read_stamps
-from amoot_etl.transformers.text import clean_array, join_names
+from amoot_etl.transformers.text import clean_arrays, join_names
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -176,8 +176,7 @@ class _Chain:
         for field, column in (("Active", "active"), ("Deleted", "deleted")):
             self.columns[column] = self._bool(field, column)
         mobiles = self._mobile()
-        for field, column in _TEXT.items():
-            self._text(field, column)
+        self._texts()
         self.columns["full_name"] = join_names(self.columns["first_name"], self.columns["last_name"])
         self._take("gender", read_gender(self.field("GenderType"), self.field("GenderTypeStr")))
         self._take("email", read_email(self.field("Email")))
@@ -257,15 +256,18 @@ class _Chain:
         self.findings += [_without(finding, nested) for finding in read.findings] if nested else read.findings
         return read.keys
 
-    def _text(self, field: str, column: str) -> None:
-        mapped = self.shape.field(column)
-        if mapped is None or mapped.type == "text":
-            self.columns[self.shape.name(column)] = clean_array(encoded(self.field(field)))
-            return
-        read = read_custom(self.field(field), mapped, today=self.today)
-        names = [one.name for one in mapped.columns()]
-        self.columns.update(zip(names, read.arrays, strict=True))
-        self.findings += read.findings
+    def _texts(self) -> None:
+        plain: dict[str, pa.Array] = {}
+        for field, column in _TEXT.items():
+            mapped = self.shape.field(column)
+            if mapped is None or mapped.type == "text":
+                plain[self.shape.name(column)] = encoded(self.field(field))
+                continue
+            read = read_custom(self.field(field), mapped, today=self.today)
+            names = [one.name for one in mapped.columns()]
+            self.columns.update(zip(names, read.arrays, strict=True))
+            self.findings += read.findings
+        self.columns.update(zip(plain, clean_arrays([*plain.values()]), strict=True))
 
     def _dates(self) -> None:
         columns = [self.shape.name(column) for column in _DATES.values()]

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.transformers._arrow import DICTIONARY, Finding, decoded, series, strings
+from amoot_etl.transformers._arrow import DICTIONARY, Finding, bytes_of, decoded, series, strings
 from amoot_etl.transformers._dateforms import SENTINEL_DAY, Calendar, Note, State, Time, plain, read_plain
 from amoot_etl.transformers._datescan import scan
 from amoot_etl.transformers._days import FIRST_DAY, LAST_DAY, NO_DAY, days_to_text, distinct_days
@@ -190,8 +190,7 @@ def _parse(texts: pa.Array) -> tuple[Micros, Rows]:
 
     A null is no time and no oddity; whatever is out of range is looked at again, since it may be a sentinel.
     """
-    times = _cast(texts)
-    naive: Micros = times.view(pa.int64()).fill_null(NO_STAMP).to_numpy(zero_copy_only=False).copy()
+    naive = _micros(texts)
     lost = (naive < FIRST_DAY * _DAY) | (naive >= (LAST_DAY + 1) * _DAY)
     lost |= (naive >= SENTINEL_DAY * _DAY) & (naive < (SENTINEL_DAY + 1) * _DAY)
     if not lost.any():
@@ -201,17 +200,42 @@ def _parse(texts: pa.Array) -> tuple[Micros, Rows]:
     return naive, odd
 
 
+def _micros(texts: pa.Array) -> Micros:
+    """Give the times of the usual stamps, `NO_STAMP` for all others."""
+    data, offsets = bytes_of(texts)
+    lengths = np.diff(offsets)
+    # For one odd stamp Arrow refuses the whole, and with a few in every chunk that would be all: those that it may
+    # read end in a digit, and have no more of them than there are microseconds.
+    likely = (lengths > 0) & (lengths <= _CHARACTERS)
+    if len(data):
+        likely &= data[offsets[1:] - 1] - np.uint8(ord("0")) <= 9
+    if texts.null_count:
+        likely |= texts.is_null().to_numpy(zero_copy_only=False)
+    if likely.all():
+        return _numbers(_cast(texts))
+    micros = np.empty(len(texts), np.int64)
+    micros[likely] = _numbers(_cast(texts.filter(pa.array(likely))))
+    micros[~likely] = _numbers(_cast_usual(texts.filter(pa.array(~likely))))
+    return micros
+
+
+def _numbers(times: pa.Array) -> Micros:
+    micros: Micros = times.view(pa.int64()).fill_null(NO_STAMP).to_numpy(zero_copy_only=False)
+    return micros.copy()
+
+
 def _cast(texts: pa.Array) -> pa.Array:
-    """Give the usual stamps as `timestamp[us]`, null for all others."""
-    long = (pc.max(pc.binary_length(texts)).as_py() or 0) > _CHARACTERS
-    if not long:
-        # For one odd stamp Arrow refuses the whole.
-        with contextlib.suppress(pa.ArrowInvalid):
-            return pc.cast(texts, _NAIVE)
+    """Give stamps as `timestamp[us]`, null for those that are not usual; none has too many digits."""
+    with contextlib.suppress(pa.ArrowInvalid):
+        return pc.cast(texts, _NAIVE)
+    return _cast_usual(texts)
+
+
+def _cast_usual(texts: pa.Array) -> pa.Array:
+    """Give the usual ones among stamps as `timestamp[us]`, null for all others."""
     usual = pc.match_substring_regex(texts, _USUAL)
     known = pc.if_else(usual, texts, None)
-    if long:
-        known = pc.binary_slice(known.view(pa.binary()), 0, _CHARACTERS).view(pa.string())
+    known = pc.binary_slice(known.view(pa.binary()), 0, _CHARACTERS).view(pa.string())
     with contextlib.suppress(pa.ArrowInvalid):
         return pc.cast(known, _NAIVE)
     exists = scan(pc.utf8_slice_codeunits(known, 0, 10), Calendar.GREGORIAN)[0] != NO_DAY

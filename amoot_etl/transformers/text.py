@@ -31,11 +31,11 @@ import pyarrow.compute as pc
 from amoot_etl.transformers._arrow import decoded, encoded, series, strings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
-__all__ = ["clean", "clean_array", "clean_text", "join_names", "key", "key_array", "text_key"]
+__all__ = ["clean", "clean_array", "clean_arrays", "clean_text", "join_names", "key", "key_array", "text_key"]
 
 _EDGE: Final = "\x00"
 """Stands between texts that are cleaned as one; it cannot stay in a clean text, so no text is torn apart."""
@@ -195,14 +195,48 @@ def _in_blocks(texts: list[str], change: Callable[[str], str]) -> list[str | Non
     return changed
 
 
-def _clean_values(values: pa.Array) -> pa.Array:
-    """Clean a `string` array; the very same one when nothing in it needs work."""
+def _suspect(values: pa.Array) -> pa.Array | None:
+    """Say which values may need work; None when none does."""
     suspect = pc.fill_null(pc.invert(pc.match_substring_regex(values, _IS_CLEAN)), fill_value=False)
-    if not pc.any(suspect, min_count=0).as_py():
-        return values
-    found = values.filter(suspect).dictionary_encode()
-    cleaned = pa.array(_in_blocks(found.dictionary.to_pylist(), _clean), pa.string())
-    return pc.replace_with_mask(values, suspect, cleaned.take(found.indices))
+    return suspect if pc.any(suspect, min_count=0).as_py() else None
+
+
+def clean_arrays(arrays: Sequence[pa.Array]) -> list[pa.Array]:
+    """Clean several columns of a chunk; as `clean_array` for each, in less time.
+
+    Args:
+        arrays: Each `string` or `dictionary<int32, string>`, nulls allowed, of any length.
+
+    Returns:
+        The same types and lengths; blank texts are null. An encoded array's values are distinct again.
+
+    >>> [array.to_pylist() for array in clean_arrays([pa.array(["كرج "]), pa.array(["يزد", None])])]
+    [['کرج'], ['یزد', None]]
+    """
+    values = [array.dictionary if pa.types.is_dictionary(array.type) else array for array in arrays]
+    suspects = [_suspect(some) for some in values]
+    # What needs work in all of them is put through it as one: a call costs as much as some hundred texts.
+    found = [
+        some.filter(suspect) for some, suspect in zip(values, suspects, strict=True) if suspect is not None
+    ]
+    texts = [text for some in found for text in some.to_pylist()]
+    cleaned = pa.array(_in_blocks(texts, _clean), pa.string())
+    results, start = [], 0
+    for array, some, suspect in zip(arrays, values, suspects, strict=True):
+        if suspect is None:
+            results.append(array)
+            continue
+        count = len(found.pop(0))
+        new = pc.replace_with_mask(some, suspect, cleaned.slice(start, count))
+        start += count
+        results.append(_encoded_by(new, array.indices) if some is not array else new)
+    return results
+
+
+def _encoded_by(values: pa.Array, indices: pa.Array) -> pa.DictionaryArray:
+    """Give an encoded array whose values were changed; two of them may have become one, or null."""
+    distinct = values.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(distinct.indices.take(indices), distinct.dictionary, safe=False)
 
 
 def clean_array(array: pa.Array) -> pa.Array:
@@ -212,20 +246,13 @@ def clean_array(array: pa.Array) -> pa.Array:
         array: `string` or `dictionary<int32, string>`, nulls allowed.
 
     Returns:
-        The same type and length; blank texts are null. An encoded array's values are distinct again.
+        The same type and length; blank texts are null. An encoded array's values are distinct again; the very same
+        array when nothing in it needs work.
 
     >>> clean_array(pa.array(["كريمي", " ", None, "کریمی"])).to_pylist()
     ['کریمی', None, None, 'کریمی']
     """
-    if not pa.types.is_dictionary(array.type):
-        return _clean_values(array)
-    values = _clean_values(array.dictionary)
-    if values is array.dictionary:
-        return array
-    distinct = values.dictionary_encode()  # two spellings may have become one
-    return pa.DictionaryArray.from_arrays(
-        distinct.indices.take(array.indices), distinct.dictionary, safe=False
-    )
+    return clean_arrays([array])[0]
 
 
 def key_array(array: pa.Array) -> pa.Array:

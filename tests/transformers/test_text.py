@@ -15,6 +15,7 @@ from amoot_etl.transformers import text as text_module
 from amoot_etl.transformers.text import (
     clean,
     clean_array,
+    clean_arrays,
     clean_text,
     join_names,
     key,
@@ -239,6 +240,23 @@ def test_a_chunk_is_cleaned_as_its_texts_are(texts):
     values = encoded.dictionary.to_pylist()
     assert len(set(values)) == len(values)
     assert key_array(array).to_pylist() == [None if text is None else key(text) or None for text in texts]
+
+
+@given(st.lists(st.tuples(st.lists(st.sampled_from(["علي", "علی", " ", "x", "\x00", "‌", "a  b"]) | st.none()),
+                          st.booleans())))  # fmt: skip
+def test_columns_cleaned_together_are_what_each_is_alone(columns):
+    """Several columns, encoded or not, with nothing to clean or much, come out as each by itself, in its own type."""
+    arrays = [pa.array(texts, pa.string()) for texts, _ in columns]
+    arrays = [
+        array.dictionary_encode() if wanted else array
+        for array, (_, wanted) in zip(arrays, columns, strict=True)
+    ]
+    for array, cleaned in zip(arrays, clean_arrays(arrays), strict=True):
+        assert cleaned.type == array.type
+        expected = [clean(text) or None if text is not None else None for text in array.to_pylist()]
+        assert cleaned.to_pylist() == expected
+        if pa.types.is_dictionary(array.type):
+            assert len(cleaned.dictionary.unique()) == len(cleaned.dictionary)
 
 
 def test_a_block_of_many_texts_is_cleaned_as_each_is():
