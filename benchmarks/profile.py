@@ -38,8 +38,7 @@ PARTS: Final = (
     ("write", "pipeline.sink", "SpoolSink.finish"),
     ("compare with the list of changes", "pipeline.prove", "_note_updates"),
     ("compare with the list of changes", "pipeline.proof", "compare"),
-    ("tables beside contacts", "pipeline.collect", "write_beside"),
-    ("tables beside contacts", "pipeline.collect", "late_issues"),
+    ("tables beside contacts", "pipeline.collect", "write_rest"),
     ("publish", "pipeline.publishing", "publish"),
 )
 """What is timed: a name, a module of amoot_etl, a function or method in it."""
