@@ -121,6 +121,8 @@ def test_a_wrong_file_is_told_with_its_line(config, text, message):
         {"base_url": "ftp://x"},
         {"base_url": "https://user:word@x"},
         {"base_url": "https://[x"},
+        {"base_url": "https://x:99999"},
+        {"base_url": "https://x:y"},
     ],
 )
 def test_a_value_out_of_its_range(wrong):
