@@ -229,13 +229,23 @@ def test_no_body_is_a_traceback(body, block, segment):
 def test_a_body_that_is_cut_anywhere_is_refused(made, chance, segment):
     """However a body is cut, it is never taken for a whole one."""
     body, _ = made
-    end = chance.randrange(len(body.rstrip()))
+    _see_refused(body[: chance.randrange(len(body.rstrip()))], segment)
+
+
+def test_a_body_that_ends_like_one_inside_a_text_is_refused():
+    """Where no place to cut was found, only who reads the records can tell."""
+    body = b'{"Status":"Success","Data":[{"ID":1,"Address":"' + b"x" * 300 + b'\\":null\\"]}'
+    for segment in (20, 10**6):
+        _see_refused(body, segment)
+
+
+def _see_refused(body: bytes, segment: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            land(body[:end], Path(folder), block=64, segment=segment)
+            read(land(body, Path(folder), block=64, segment=segment), carefully=False)
         except AmootError:
             return
-        raise AssertionError(f"taken for whole: {body[:end]!r}")
+        raise AssertionError(f"taken for whole: {body!r}")
 
 
 def _one_contact(body: str) -> object:
