@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
+import pandas as pd  # noqa: F401 - the command line keeps it out of a process that has not got it: ours lives on
 import pytest
 from hypothesis import settings
 
