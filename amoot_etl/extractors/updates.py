@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from amoot_etl.errors import UnexpectedAnswer
@@ -14,7 +15,7 @@ from amoot_etl.extractors.landing import UPDATES
 from amoot_etl.schema import UPDATE_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["entries", "extract_updates", "iter_updates", "update_reader"]
 
 _SIDE_BY_SIDE: Final = 2
-"""Segments that are read at a time where nothing else is to be done; a list of a million contacts has eight or nine."""
+"""Segments that are read at a time; a list of a million contacts has eight or nine."""
 
 
 def extract_updates(client: Client) -> pd.DataFrame:
@@ -59,24 +60,24 @@ def update_reader() -> BodyReader:
 
 
 def entries(
-    segments: Sequence[Segment], *, side_by_side: int = _SIDE_BY_SIDE
+    segments: Sequence[Segment], *, in_haste: Callable[[], bool] = lambda: True
 ) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:
     """Give the landed entries that have a usable ID, in chunks: IDs and stamps as they were written.
 
     Args:
         segments: As `land_updates` gives them.
-        side_by_side: How many of them are read at a time: each takes some 40 MB meanwhile.
+        in_haste: Says whether somebody waits; as long as nobody does, one at a time is read, in half the memory.
 
     Raises:
         UnexpectedAnswer: The list is not what the portal documents.
     """
-    for raw in _read_side_by_side(segments, side_by_side):
+    for raw in _read_side_by_side(segments, in_haste):
         numbers = usable_ids(raw.table.column("ID"))
         if numbers is not None:
             yield numbers, raw.table.column("UpdateDateTime").combine_chunks()
 
 
-def _read_side_by_side(segments: Sequence[Segment], count: int) -> Iterator[Raw]:
+def _read_side_by_side(segments: Sequence[Segment], in_haste: Callable[[], bool]) -> Iterator[Raw]:
     """Read segments some at a time; from one on that cannot be read by itself, all as one stream."""
     reader = update_reader()
 
@@ -86,13 +87,19 @@ def _read_side_by_side(segments: Sequence[Segment], count: int) -> Iterator[Raw]
         except UnexpectedAnswer:
             return None
 
-    with ThreadPoolExecutor(count) as pool:
-        coming = deque(pool.submit(read, segment) for segment in segments[:count])
+    coming: deque[Future[list[Raw] | None]] = deque()
+    following = iter(segments)
+
+    def go_on() -> None:
+        count = _SIDE_BY_SIDE if in_haste() else 1
+        coming.extend(pool.submit(read, segment) for segment in islice(following, max(0, count - len(coming))))
+
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        go_on()
         for number in range(len(segments)):
             chunks = coming.popleft().result()
             if chunks is None:
                 yield from reader.read_carefully(segments[number:])
                 return
-            following = number + count
-            coming.extend(pool.submit(read, segment) for segment in segments[following : following + 1])
+            go_on()
             yield from chunks

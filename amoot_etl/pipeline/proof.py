@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -85,6 +86,7 @@ class Prover:
         self._partial = partial
         self._may_list_again = may_list_again
         self._proof = Proof()
+        self._waiting = threading.Event()
         self.patches: list[Patch] = []
         """What was fetched by itself so far; a build that starts over begins with it."""
 
@@ -93,7 +95,9 @@ class Prover:
 
         The list tells what changed up to when it was asked for, so it has to come after the listings.
         """
-        return ask_for_updates(self._client, self._landing, after=after)
+        # As long as the listings are being read every core is at work, and nobody waits for the list.
+        self._waiting = threading.Event()
+        return ask_for_updates(self._client, self._landing, after=after, in_haste=self._waiting.is_set)
 
     def prove(self, build: Build, updates: Future[Path]) -> Proof:
         """Compare a build with the list, and add to it what the list shows to be missing or newer.
@@ -102,6 +106,7 @@ class Prover:
             ListAgain: So much is, that listing again is cheaper.
             StartOver: The build cannot take it: it has to begin anew, with the patches.
         """
+        self._waiting.set()
         for number, patch in enumerate(self.patches, 1):
             _apply(build, patch, number)
         proof = self._proof

@@ -75,7 +75,11 @@ class Fetched(NamedTuple):
 
 
 def ask_for_updates(
-    client: Client, folder: Path, *, after: Callable[[], object] | None = None
+    client: Client,
+    folder: Path,
+    *,
+    after: Callable[[], object] | None = None,
+    in_haste: Callable[[], bool] = lambda: True,
 ) -> Future[Path]:
     """Fetch the list of changes in a thread, while other work goes on.
 
@@ -83,6 +87,7 @@ def ask_for_updates(
         client: A connection to the portal.
         folder: Where the body lands.
         after: Waits for what has to be there before the list is asked for.
+        in_haste: Says whether somebody waits for it already.
 
     Returns:
         A file for `compare`, or the client's errors and those of `after`.
@@ -93,7 +98,7 @@ def ask_for_updates(
         try:
             if after is not None:
                 after()
-            future.set_result(_note_updates(client, folder))
+            future.set_result(_note_updates(client, folder, in_haste))
         except BaseException as error:  # noqa: BLE001 - told to whoever asks for the result
             future.set_exception(error)
 
@@ -102,13 +107,12 @@ def ask_for_updates(
     return future
 
 
-def _note_updates(client: Client, folder: Path) -> Path:
+def _note_updates(client: Client, folder: Path, in_haste: Callable[[], bool]) -> Path:
     """Fetch the list, and leave its numbers on disk: memory is not to grow with the book."""
     segments = land_updates(client, folder)
     path = segments[0].path.with_name("numbers") if segments else folder / "no-updates"
     with path.open("wb") as file:
-        # One at a time: every core is at work on the listings.
-        for numbers, texts in entries(segments, side_by_side=1):
+        for numbers, texts in entries(segments, in_haste=in_haste):
             file.write(np.column_stack((numbers, stamp_order(texts))).tobytes())
     for segment in segments:
         segment.path.unlink()

@@ -19,7 +19,8 @@ from amoot_etl import (
 )
 from amoot_etl.demo import AddressBook, Fault, Portal
 from amoot_etl.errors import NotFound, PortalUnavailable, UnexpectedAnswer
-from amoot_etl.extractors import landing
+from amoot_etl.extractors import landing, updates
+from amoot_etl.extractors.landing import Segment
 from amoot_etl.schema import CONTACT_FIELDS, GROUP_FIELDS, UPDATE_FIELDS
 
 
@@ -69,9 +70,9 @@ def test_groups_and_updates(client, book):
     groups = extract_groups(client)
     assert tuple(groups.columns) == GROUP_FIELDS
     assert dict(zip(groups["ContactGroupID"].astype(int), groups["Title"], strict=True)) == book.groups()
-    updates = extract_updates(client)
-    assert tuple(updates.columns[:3]) == UPDATE_FIELDS
-    assert set(updates["ID"].astype(int)) == set(book)
+    frame = extract_updates(client)
+    assert tuple(frame.columns[:3]) == UPDATE_FIELDS
+    assert set(frame["ID"].astype(int)) == set(book)
     assert sum(len(chunk) for chunk in iter_updates(client)) == len(book)
 
 
@@ -179,3 +180,27 @@ def test_anything_else_is_an_error_and_never_an_empty_listing(client, body):
     with pytest.raises(UnexpectedAnswer):
         extract_contacts(client)
     client.portal.heal()
+
+
+@pytest.mark.parametrize(("in_haste", "at_once"), [(True, 2), (False, 1)])
+def test_the_list_of_changes_is_read_ahead_only_as_far_as_somebody_waits(
+    tmp_path, monkeypatch, in_haste, at_once
+):
+    """Entries come in order, and one segment at a time is read for nobody, two for somebody who waits."""
+    begun: list[Segment] = []
+    reader = updates.update_reader()
+    read = reader.read
+    monkeypatch.setattr(reader, "read", lambda segment: [begun.append(segment), read(segment)][1])
+    monkeypatch.setattr(updates, "update_reader", lambda: reader)
+    segments = []
+    for number in range(1, 8):
+        path = tmp_path / f"{number}.json"
+        entry = {"ID": number, "UpdateDateTime": "2026-01-01T00:00:00", "Deleted": False}
+        path.write_text(json.dumps([entry], separators=(",", ":")))
+        segments.append(Segment(path, cut=True, last=number == 7))
+    got = []
+    for ids, _ in updates.entries(segments, in_haste=lambda: in_haste):
+        got += ids.tolist()
+        assert len(begun) <= len(got) + at_once
+    assert got == [*range(1, 8)]
+    assert sorted(begun, key=lambda segment: segment.path) == segments
