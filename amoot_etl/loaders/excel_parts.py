@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
-from xml.sax.saxutils import escape, quoteattr
 
 import pyarrow as pa
 
@@ -159,7 +159,7 @@ def workbook_parts(sheets: list[Part]) -> dict[str, str]:
         for n, _ in numbered
     )
     listed = "".join(
-        f'<sheet name={quoteattr(part.name)} sheetId="{n}" r:id="rId{n}"/>' for n, part in numbered
+        f'<sheet name="{escape(part.name)}" sheetId="{n}" r:id="rId{n}"/>' for n, part in numbered
     )
     # The filter of a sheet is also a name, by the book; without it LibreOffice shows no arrows.
     filters = "".join(
@@ -196,4 +196,4 @@ def workbook_parts(sheets: list[Part]) -> dict[str, str]:
 
 def _range(part: Part) -> str:
     quoted = part.name.replace("'", "''")
-    return escape(f"'{quoted}'!$A$1:${column_letters(part.columns - 1)}${part.rows}")
+    return escape(f"'{quoted}'!$A$1:${column_letters(part.columns - 1)}${part.rows}", quote=False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Ints: TypeAlias = npt.NDArray[np.int64]
 
-__all__ = ["Alignment", "Pair", "aligned", "is_rising", "once"]
+__all__ = ["Alignment", "Pair", "aligned", "is_rising", "once", "twins"]
 
 _MOST_RUNS: Final = 64
 """Runs of neighbours that are worth comparing slice by slice; with more, rows are picked one by one."""
@@ -85,23 +85,31 @@ def aligned(earlier: Ints, ids: Ints, old_groups: Sequence[int], new_groups: Seq
     >>> both.added.tolist(), both.removed.tolist()
     ([4], [1])
     """
-    twins = _twins(earlier, ids)
+    counterparts = twins(earlier, ids)
     starts = np.cumsum([0, *old_groups])
     pairs: list[Pair] = []
     met = np.zeros(len(earlier), np.bool_)
     for group, (start, stop) in enumerate(pairwise(np.cumsum([0, *new_groups]).tolist())):
-        here = twins[start:stop]
+        here = counterparts[start:stop]
         rows = np.flatnonzero(here >= 0)
         places = here[rows]
         met[places] = True
         pairs += _pairs(group, stop - start, rows, places, starts)
     pairs.sort(key=lambda pair: (pair.old, pair.new))
     in_order = all(one.new <= other.new for one, other in pairwise(pairs))
-    return Alignment(pairs, in_order, np.sort(ids[twins < 0]), np.sort(earlier[~met]))
+    return Alignment(pairs, in_order, np.sort(ids[counterparts < 0]), np.sort(earlier[~met]))
 
 
-def _twins(earlier: Ints, ids: Ints) -> Ints:
-    """Give for each new row the old row of the same contact, or -1."""
+def twins(earlier: Ints, ids: Ints) -> Ints:
+    """Give for each new row the old row of the same contact, or -1.
+
+    Args:
+        earlier: The old contacts, unique, in any order.
+        ids: The new ones.
+
+    >>> twins(np.array([1, 2, 3]), np.array([3, 4])).tolist()
+    [2, -1]
+    """
     if np.array_equal(earlier, ids):
         return np.arange(len(ids))
     if not len(earlier):
@@ -117,8 +125,8 @@ def _twins(earlier: Ints, ids: Ints) -> Ints:
         places[seen] = _found(known, ids[seen])
     if order is None:
         return places
-    twins: Ints = np.where(places < 0, -1, order[places])
-    return twins
+    rows: Ints = np.where(places < 0, -1, order[places])
+    return rows
 
 
 def _found(known: Ints, ids: Ints) -> Ints:

@@ -63,6 +63,8 @@ class Knowledge:
         self.moved: Ids = NOBODY
         """Contacts that a listing showed to have joined a group or to have left one, rising."""
         self._active: npt.NDArray[np.bool_] = np.empty(0, bool)
+        self._turned: Ids = NOBODY
+        """Those of the received that are active now and were not, or the other way round; rising."""
         self._counted: dict[int, tuple[int, int]] = {}
         """What `counts` gave since something last became known: each group's are asked for several times."""
 
@@ -72,6 +74,7 @@ class Knowledge:
         """Take over which contacts this run has a record of (all of them, rising), and which are active."""
         self._counted.clear()
         self.received, self._active = received, active
+        self._turned = received[active != self.held.active_of(received)]
         # One that answers again is not gone.
         self.gone = without(self.gone, received)
 
@@ -168,9 +171,9 @@ class Knowledge:
         # Only what changed is looked at: most groups are as they were.
         old = self.held.members.get(group_id, NOBODY)
         left = NOBODY if now is old else without(old, now)
-        known = common(now, self.received)
+        turned = common(now, self._turned)
         active = before.active_exported - int(self.held.active_of(left).sum())
-        active += int(self.active_of(known).sum()) - int(self.held.active_of(known).sum())
+        active += int(self.active_of(turned).sum()) - int(self.held.active_of(turned).sum())
         return before.exported - len(left), active
 
     def active_of(self, ids: Ids) -> npt.NDArray[np.bool_]:

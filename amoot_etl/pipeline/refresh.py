@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from amoot_etl.pipeline.catchup import CatchUp
-from amoot_etl.pipeline.changelist import read_updates
-from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.held import read_held
 from amoot_etl.pipeline.infull import InFull
 from amoot_etl.pipeline.learnt import Learnt
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
     from amoot_etl.client import Client
     from amoot_etl.loaders.publish import Output
+    from amoot_etl.pipeline.changelist import Updates
     from amoot_etl.pipeline.first import FirstAnswers
     from amoot_etl.pipeline.progress import Progress
     from amoot_etl.pipeline.run import Run, Wish
@@ -44,6 +43,7 @@ def refresh(  # noqa: PLR0913 - a run, and all that it works with
     wish: Wish,
     *,
     first: Future[FirstAnswers],
+    updates: Future[Updates],
     landing: Path,
     watch: Callable[[Progress], None] | None = None,
 ) -> Refreshed:
@@ -55,6 +55,7 @@ def refresh(  # noqa: PLR0913 - a run, and all that it works with
         run: The run.
         wish: What is wanted and allowed.
         first: What every sync asks first, under way.
+        updates: The list of changes among it, being read.
         landing: Where bodies land.
         watch: Told how far it has come.
 
@@ -62,7 +63,6 @@ def refresh(  # noqa: PLR0913 - a run, and all that it works with
         InFull: Everything had better be exported.
         AmootError: As `sync`.
     """
-    updates = in_background(lambda: read_updates(first.result().updates, today=run.today), "updates")
     previous, damage = sound_previous(output)
     if previous is None:
         raise InFull(*damage)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from amoot_etl.client import Client
 from amoot_etl.errors import AmootError, OutputError
 from amoot_etl.loaders.generations import current_run, sound_current
+from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.export import ExportResult, export_into
 from amoot_etl.pipeline.first import ask_first
 from amoot_etl.pipeline.guard import MAX_SHRINK
@@ -207,16 +208,27 @@ class _Work:
         landing = self._output.landing(run.run_id) / "sync"
         landing.mkdir(mode=0o700)
         first = ask_first(self._client, landing)
-        # Arrow and DuckDB take half a second to load: the portal is at work meanwhile.
+        # Arrow and DuckDB take a while to load: the portal is at work meanwhile. Its list of changes is read as soon as
+        # they are there, and the rest loads beside that.
+        from amoot_etl.pipeline.changelist import read_updates  # noqa: PLC0415
+
+        updates = in_background(lambda: read_updates(first.result().updates, today=run.today), "updates")
         from amoot_etl.pipeline.refresh import refresh  # noqa: PLC0415
 
         try:
             done = refresh(
-                self._output, self._client, run, self._wish, first=first, landing=landing, watch=self._watch
+                self._output,
+                self._client,
+                run,
+                self._wish,
+                first=first,
+                updates=updates,
+                landing=landing,
+                watch=self._watch,
             )
         except InFull:
-            # Nothing may land in a folder that is on its way out.
-            first.exception()
+            # Nothing may land in a folder that is on its way out, nor be read from it.
+            updates.exception()
             shutil.rmtree(landing)
             raise
         outcome: Literal["unchanged", "synced"] = "synced" if done.changed else "unchanged"

@@ -91,6 +91,7 @@ class Choice(NamedTuple):
 def seconds(requests: int, size: float, pace: Pace, own_rate: float = OWN_RATE) -> float:
     """Give what requests with so many bytes of answers cost, bytes that we read at our own rate.
 
+    >>> from amoot_etl.pipeline.first import Pace
     >>> pace = Pace(latency=0.1, rate=1e6, concurrency=4)
     >>> round(seconds(8, 0, pace), 3), round(seconds(1, 5e6, pace), 3)
     (0.2, 5.1)
@@ -138,6 +139,7 @@ def choose(  # noqa: PLR0913, PLR0917 - all that the rule weighs
     Returns:
         The cheapest way.
 
+    >>> from amoot_etl.pipeline.first import Pace
     >>> pace = Pace(latency=0.1, rate=1e6, concurrency=4)
     >>> import numpy as np
     >>> choice = choose(np.array([7, 8]), {1: np.array([7])}, {1: 1, 2: 50_000}, [1], 50_000, pace)

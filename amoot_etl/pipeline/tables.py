@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from amoot_etl.pipeline.crew import in_background
 from amoot_etl.schema import TABLES
 from amoot_etl.transformers.calendar import calendar_table
 from amoot_etl.transformers.contacts import ISSUE_TYPES
@@ -92,12 +93,18 @@ def write_rest(  # noqa: PLR0913 - a set, and what is said of it
         finished_at: The end of the run.
     """
     tables.close_contacts()
-    for chunk in _late_issues(tables, read, tables.contacts.close().path):
-        tables.write_issues(chunk)
-    tables.issues.close()
     counts = {"contacts": tables.contacts_written, "groups": len(groups)}
     info = {**run.info(), "finished_at": finished_at, **counts}
-    _write_beside(target, groups, read, {name: info[name] for name in TABLES["export_info"].names})
+    told = {name: info[name] for name in TABLES["export_info"].names}
+    beside = in_background(lambda: _write_beside(target, groups, read, told), "beside")
+    try:
+        for chunk in _late_issues(tables, read, tables.contacts.close().path):
+            tables.write_issues(chunk)
+        tables.issues.close()
+    finally:
+        # Whatever becomes of the issues: nobody writes to a folder that is given up.
+        beside.exception()
+    beside.result()
 
 
 def _late_issues(tables: Tables, read: Read, contacts: Path) -> Iterator[pa.Table]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from amoot_etl.pipeline.absence import stand_out
-from amoot_etl.pipeline.idsets import NOBODY, common, inside, union, without
+from amoot_etl.pipeline.alignment import twins
+from amoot_etl.pipeline.idsets import NOBODY, common, union, without
 from amoot_etl.pipeline.synccost import FREE
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ class Open(NamedTuple):
 
 def what_changed(held: Held, updates: Updates) -> Told:
     """Compare the list with the current set, contact by contact."""
-    known = inside(updates.ids, held.ids)
-    places = np.searchsorted(held.ids, updates.ids[known])
+    places = twins(held.ids, updates.ids)
+    known = places >= 0
+    places = places[known]
     differs = held.marks[places] != updates.marks[known]
     mentioned = np.zeros(len(held.ids), bool)
     mentioned[places] = True
