@@ -53,7 +53,7 @@ FREE: Final = 20
 RECORD_BYTES: Final = 750
 """Bytes of a contact's record: a million make a body of 0.75 GB."""
 
-OWN_REQUEST: Final = 0.0015
+OWN_REQUEST: Final = 0.001
 """Seconds of our own work for one request, which threads of one interpreter cannot share."""
 
 OWN_RATE: Final = 60e6
