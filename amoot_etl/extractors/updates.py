@@ -92,7 +92,9 @@ def _read_side_by_side(segments: Sequence[Segment], in_haste: Callable[[], bool]
 
     def go_on() -> None:
         count = _SIDE_BY_SIDE if in_haste() else 1
-        coming.extend(pool.submit(read, segment) for segment in islice(following, max(0, count - len(coming))))
+        coming.extend(
+            pool.submit(read, segment) for segment in islice(following, max(0, count - len(coming)))
+        )
 
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         go_on()
