@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from amoot_etl.demo import Portal
 
+# Not a conftest.py of its own: doctests are looked for in every file, and two files of one name cannot be told apart.
+pytest_plugins = ["client_world"]
+
 # How long an example takes says nothing of the code: a first one imports pandas, and machines are shared.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
