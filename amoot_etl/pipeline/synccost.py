@@ -179,16 +179,22 @@ def _cover(
     """Add the listings that are cheaper than asking for the wanted contacts in them, the best first."""
     listings = list(listings)
     each = max(pace.latency / pace.concurrency, OWN_REQUEST) + seconds(0, RECORD_BYTES, pace)
-    while True:
-        best, saved = None, 0.0
-        for group, held in members.items():
-            if group in listings or group not in sizes:
-                continue
-            spared = len(common(rest, held)) * each
-            gain = spared - seconds(1, sizes[group] * RECORD_BYTES, pace, OWN_SIFTED)
-            if gain > saved:
-                best, saved = group, gain
-        if best is None:
-            return listings, rest
-        listings.append(best)
-        rest = without(rest, members[best])
+    prices = {
+        group: seconds(1, sizes[group] * RECORD_BYTES, pace, OWN_SIFTED)
+        for group in members
+        if group in sizes and group not in listings
+    }
+    gains = {group: len(common(rest, members[group])) * each - price for group, price in prices.items()}
+    while gains:
+        best = max(gains, key=gains.__getitem__)
+        # It was told when more was wanted: a gain only falls, so one that still is the largest is the best.
+        now = len(common(rest, members[best])) * each - prices[best]
+        if now < gains[best]:
+            gains[best] = now
+        elif now <= 0:
+            break
+        else:
+            listings.append(best)
+            rest = without(rest, members[best])
+            del gains[best]
+    return listings, rest

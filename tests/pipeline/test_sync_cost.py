@@ -15,7 +15,7 @@ from amoot_etl.pipeline import idsets
 from amoot_etl.pipeline.absence import stand_out
 from amoot_etl.pipeline.expect import Knowledge, Listed
 from amoot_etl.pipeline.first import Pace
-from amoot_etl.pipeline.held import Held, HeldGroup
+from amoot_etl.pipeline.held import Held, HeldGroup, members_of
 from amoot_etl.pipeline.marks import marks_of
 from amoot_etl.pipeline.synccost import (
     FREE,
@@ -215,6 +215,22 @@ def test_who_has_lost_the_last_group():
     assert knowledge.lost().tolist() == [3]
     knowledge.only_groups([])
     assert knowledge.lost().tolist() == [1, 3]
+
+
+@given(
+    st.sets(st.tuples(st.integers(1, 9), st.integers(2001, 2004))).flatmap(
+        lambda s: st.permutations(sorted(s))
+    )
+)
+def test_members_of_each_group(pairs):
+    """Rising, by group, whatever the order of the rows."""
+    rows = {"contact_id": [one for one, _ in pairs], "group_id": [group for _, group in pairs]}
+    found = members_of(pa.table({name: pa.array(values, pa.int64()) for name, values in rows.items()}))
+    wanted = {
+        group: sorted(one for one, its in pairs if its == group) for group in sorted({g for _, g in pairs})
+    }
+    assert {group: members.tolist() for group, members in found.items()} == wanted
+    assert list(found) == list(wanted)
 
 
 @given(st.sets(st.integers(1, 20)), st.sets(st.integers(1, 20)))
