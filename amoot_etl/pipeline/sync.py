@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from amoot_etl.client import Client
 from amoot_etl.errors import AmootError, OutputError
+from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.generations import current_run, sound_current
 from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.export import ExportResult, export_into
@@ -216,16 +217,17 @@ class _Work:
         from amoot_etl.pipeline.refresh import refresh  # noqa: PLC0415
 
         try:
-            done = refresh(
-                self._output,
-                self._client,
-                run,
-                self._wish,
-                first=first,
-                updates=updates,
-                landing=landing,
-                watch=self._watch,
-            )
+            with telling(self._output.folder):
+                done = refresh(
+                    self._output,
+                    self._client,
+                    run,
+                    self._wish,
+                    first=first,
+                    updates=updates,
+                    landing=landing,
+                    watch=self._watch,
+                )
         except InFull:
             # Nothing may land in a folder that is on its way out, nor be read from it.
             updates.exception()

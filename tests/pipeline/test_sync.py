@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import gzip
 import json
 from collections import Counter
@@ -579,6 +580,22 @@ def test_a_set_without_its_manifest_is_exported_anew(world):
     result = world.sync()
     assert (result.outcome, result.why) == ("exported", "the current set has lost its manifest")
     world.check()
+
+
+def test_a_full_disk_is_told_as_one(world, monkeypatch):
+    """Also where what is put aside meanwhile finds no room; the set stays as it is."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    world.book.edit(world.contacts[0], CityName="قم")
+    before = require_current(world.settings.out).run_id
+    with monkeypatch.context() as patched:
+        patched.setattr("amoot_etl.pipeline.numbers.SharedNumbers.add", refuse)
+        with pytest.raises(errors.OutputError, match="the disk is full"):
+            world.sync()
+    assert require_current(world.settings.out).run_id == before
+    assert world.sync().outcome == "synced"
 
 
 def test_a_set_made_anew_has_what_the_damaged_one_had(world):
