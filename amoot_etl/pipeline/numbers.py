@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-import weakref
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.idsets import inside
+from amoot_etl.pipeline.shelf import Shelf, Shelved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +19,6 @@ __all__ = ["SharedNumbers"]
 
 _PER_PASS: Final = 1 << 20
 """Numbers compared at a time: 16 MiB of them, and as much again to sort."""
-_BLOCK: Final = 1 << 16
 
 
 class SharedNumbers:
@@ -35,16 +33,15 @@ class SharedNumbers:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="amoot-")  # noqa: SIM115 - it lives as long as this object
-        # An attempt that starts over drops this object without a word.
-        self._closing = weakref.finalize(self, self._file.close)
+        self._shelf = Shelf()
+        self._parts: list[Shelved] = []
         self._count = 0
 
     def add(self, contacts: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64]) -> None:
         """Enter contacts and their numbers; 0 is none."""
         some = numbers > 0
         pairs = np.column_stack((contacts[some], numbers[some])).astype(np.int64, copy=False)
-        self._file.write(pairs.tobytes())
+        self._parts.append(self._shelf.put(pairs.ravel()))
         self._count += len(pairs)
 
     def shared(self) -> dict[int, int]:
@@ -63,12 +60,11 @@ class SharedNumbers:
         return shared
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._closing()
+        """Let go of what is on disk."""
+        self._shelf, self._parts = Shelf(), []
 
     def _blocks(self, number: int, passes: int) -> Iterator[npt.NDArray[np.int64]]:
         """Give the pairs of one pass: numbers fall to passes by their remainder."""
-        self._file.seek(0)
-        while block := self._file.read(_BLOCK * 16):
-            pairs = np.frombuffer(block, np.int64).reshape(-1, 2)
+        for part in self._parts:
+            pairs = part.read().reshape(-1, 2)
             yield pairs[pairs[:, 1] % passes == number] if passes > 1 else pairs

@@ -6,8 +6,6 @@ something is gone. An empty list, or one that lacks contacts we hold, proves not
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -18,12 +16,13 @@ from amoot_etl.extractors.landing import land_updates
 from amoot_etl.extractors.updates import entries
 from amoot_etl.pipeline.absence import stand_out
 from amoot_etl.pipeline.alignment import once
-from amoot_etl.pipeline.crew import in_threads
+from amoot_etl.pipeline.crew import in_background, in_threads
 from amoot_etl.pipeline.idsets import NOBODY, inside, union
 from amoot_etl.transformers.stamps import stamp_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
     from pathlib import Path
 
     import numpy.typing as npt
@@ -92,19 +91,13 @@ def ask_for_updates(
     Returns:
         A file for `compare`, or the client's errors and those of `after`.
     """
-    future: Future[Path] = Future()
 
-    def work() -> None:
-        try:
-            if after is not None:
-                after()
-            future.set_result(_note_updates(client, folder, in_haste))
-        except BaseException as error:  # noqa: BLE001 - told to whoever asks for the result
-            future.set_exception(error)
+    def fetch() -> Path:
+        if after is not None:
+            after()
+        return _note_updates(client, folder, in_haste)
 
-    # A daemon: a thread that hangs in the network must not keep an interrupted run alive.
-    threading.Thread(target=work, name="amoot-updates", daemon=True).start()
-    return future
+    return in_background(fetch, "updates")
 
 
 def _note_updates(client: Client, folder: Path, in_haste: Callable[[], bool]) -> Path:

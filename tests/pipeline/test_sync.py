@@ -7,7 +7,12 @@ import datetime as dt
 import errno
 import gzip
 import json
+import shutil
+import sys
+import threading
 from collections import Counter
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,9 +22,12 @@ from amoot_etl import errors, export
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
 from amoot_etl.loaders.generations import require_current
 from amoot_etl.mapping import read_mapping
-from amoot_etl.pipeline import run
+from amoot_etl.pipeline import crew, run
 from amoot_etl.pipeline.sync import LAST_CHECK, sync
 from amoot_etl.pipeline.verify import verify
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 TODAY = dt.date(2026, 11, 1)
 pytestmark = pytest.mark.usefixtures(short_calendar.__name__, short_row_groups.__name__)
@@ -580,6 +588,41 @@ def test_a_set_without_its_manifest_is_exported_anew(world):
     result = world.sync()
     assert (result.outcome, result.why) == ("exported", "the current set has lost its manifest")
     world.check()
+
+
+def test_nothing_lands_in_a_folder_that_is_given_up(world, monkeypatch):
+    """A damaged set shows while the list of changes still comes in: that is waited for before its folder goes."""
+    path = require_current(world.settings.out).path / "contacts.parquet"
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-9])
+    asked = threading.Event()
+    lists: list[Future] = []
+
+    def in_background(do, name):
+        future = crew.in_background(lambda: (asked.wait(30), do())[1], name)
+        wait_for_it = future.exception
+        future.exception = lambda: (asked.set(), wait_for_it())[1]
+        lists.append(future)
+        return future
+
+    def rmtree(folder):
+        gone.append(all(future.done() for future in lists))
+        shutil.rmtree(folder)
+
+    gone: list[bool] = []
+    monkeypatch.setattr(sys.modules[sync.__module__], "in_background", in_background)
+    monkeypatch.setattr(sys.modules[sync.__module__], "shutil", SimpleNamespace(rmtree=rmtree))
+    assert "damaged" in world.sync().why
+    asked.set()
+    assert gone == [True]
+
+
+def test_an_export_in_place_of_a_sync_keeps_the_compression(world):
+    """As the set has it, whatever the default is."""
+    export(world.settings, compression="snappy", today=TODAY)
+    assert world.sync(full=True).outcome == "exported"
+    with pq.ParquetFile(require_current(world.settings.out).file("contacts")) as file:
+        assert file.metadata.row_group(0).column(0).compression == "SNAPPY"
 
 
 def test_a_full_disk_is_told_as_one(world, monkeypatch):
