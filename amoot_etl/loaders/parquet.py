@@ -48,6 +48,7 @@ __all__ = [
     "group_of",
     "open_writer",
     "read_parquet",
+    "repeats",
     "write_parquet",
 ]
 
@@ -121,7 +122,7 @@ class ParquetLoader(Leavable):
             self._encoded = frozenset(
                 field.name
                 for at, field in enumerate(self._schema)
-                if pa.types.is_string(field.type) and _repeats([table.column(at) for table in piece])
+                if pa.types.is_string(field.type) and repeats([table.column(at) for table in piece])
             )
             with telling(self._path):
                 self._writer = open_writer(
@@ -204,7 +205,7 @@ def _plain(array: pa.Array) -> pa.Array:
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
-def _repeats(columns: list[pa.ChunkedArray]) -> bool:
+def repeats(columns: list[pa.ChunkedArray]) -> bool:
     """Tell whether a string column is worth a dictionary: its values come twice or more, on average."""
     values = pa.chunked_array([_plain(chunk) for column in columns for chunk in column.chunks], pa.string())
     # Numbers and addresses show in their first rows what they are, and counting them all would be dear.

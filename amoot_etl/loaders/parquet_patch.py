@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 
 from amoot_etl.loaders.atomic import telling
-from amoot_etl.loaders.parquet import ParquetLoader, group_of, open_writer
+from amoot_etl.loaders.parquet import ParquetLoader, group_of, open_writer, repeats
 from amoot_etl.loaders.parquet_footer import MAGIC, Field, Record, decode, encode, number, read_footer
 
 if TYPE_CHECKING:
@@ -76,14 +76,25 @@ class ParquetPatch(ParquetLoader):
         path: The file.
         schema: As `arrow_schema` gives it; its metadata goes into the file.
         source: The other file; `can_patch` says yes of it.
+        anew: A string column that every row group is given anew: whether it repeats is told by its first values,
+            not by the other file.
         compression: `zstd` or `snappy`, for what is encoded anew.
 
     Raises:
         OutputError: The file cannot be made, or the other one not be read.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, source: Path, *, compression: str = "zstd") -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: pa.Schema,
+        source: Path,
+        *,
+        anew: str | None = None,
+        compression: str = "zstd",
+    ) -> None:
         super().__init__(path, schema, compression=compression)
+        self._anew = anew
         with telling(source):
             self._source: BufferedReader = source.open("rb")
             self._old = _groups(read_footer(self._source))
@@ -94,6 +105,11 @@ class ParquetPatch(ParquetLoader):
         self._new: list[Record] = []
         with telling(path):
             self._file.write(MAGIC)
+
+    @property
+    def sizes(self) -> list[int]:
+        """The rows of each row group of the other file."""
+        return [group[_GROUP_ROWS].value for group in self._old]
 
     def keep(self, group: int, columns: Mapping[str, pa.ChunkedArray | pa.Array]) -> None:
         """Write a row group of the other file, with some columns in place of its own.
@@ -106,6 +122,7 @@ class ParquetPatch(ParquetLoader):
         rows = old[_GROUP_ROWS].value
         if any(len(column) != rows for column in columns.values()):
             raise ValueError("a column has not as many values as its row group has rows")
+        self._learn([pa.table(dict(columns))])
         fresh = self._encode([pa.table(dict(columns))]) if columns else {}
         chunks = []
         for column in _columns(old):
@@ -132,7 +149,16 @@ class ParquetPatch(ParquetLoader):
 
     # Inside
 
+    def _learn(self, piece: Sequence[pa.Table]) -> None:
+        """Learn from its first values whether the column that comes anew repeats."""
+        if self._anew is None or self._anew not in piece[0].column_names:
+            return
+        if repeats([table.column(self._anew) for table in piece]):
+            self._encoded |= {self._anew}
+        self._anew = None
+
     def _write(self, piece: list[pa.Table]) -> None:
+        self._learn(piece)
         fresh = self._encode(piece)
         self._put([fresh[name] for name in self._schema.names], sum(table.num_rows for table in piece))
 

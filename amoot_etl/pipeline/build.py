@@ -5,9 +5,9 @@ order of the listings, which settles which record of a contact counts), clean wh
 writer takes the clean batches in that same order.
 
 A contact's groups are known once every listing has been read. With at most one group that has contacts they are
-known at once and each batch is written as it comes; otherwise clean batches wait in a spool on disk. Whatever turns
-out untrue on the way (a download that starts over, a record replaced by a newer one after it was written) raises
-`StartOver`, and the tables are built anew from what has landed.
+known at once; otherwise each batch is written all the same, and the column of groups laid in at the end. Whatever
+turns out untrue on the way (a download that starts over) raises `StartOver`, and the tables are built anew from what
+has landed.
 """
 
 from __future__ import annotations

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from amoot_etl import errors
 from amoot_etl.extractors.groups import Group, fetch_groups
 from amoot_etl.loaders.atomic import telling
-from amoot_etl.loaders.parquet import ParquetTarget
+from amoot_etl.loaders.leaving import FolderTarget
+from amoot_etl.loaders.parquet import ParquetLoader
+from amoot_etl.loaders.parquet_draft import ParquetDraft
 from amoot_etl.pipeline.build import Build, Tally
 from amoot_etl.pipeline.fetch import StartOver
 from amoot_etl.pipeline.progress import Progress
 from amoot_etl.pipeline.proof import ListAgain, Proof, Prover
 from amoot_etl.pipeline.round import Round
 from amoot_etl.pipeline.run import now
-from amoot_etl.pipeline.sink import DirectSink, Sink, SpoolSink, Tables
+from amoot_etl.pipeline.sink import DirectSink, DraftSink, Sink, Tables
 from amoot_etl.pipeline.tables import GroupFacts, count_active, write_rest
 from amoot_etl.transformers.text import clean
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from amoot_etl.client import Client
-    from amoot_etl.loaders.contract import Written
+    from amoot_etl.loaders.contract import Loader, Written
     from amoot_etl.pipeline.run import Run
 
 __all__ = ["Collected", "Collector"]
@@ -135,11 +138,11 @@ class Collector:
             if attempt >= _PATIENT:
                 # Downloads that break off again and again: build once all of them have landed.
                 one.fetch.wait()
-            spool = one.folder / f"spool-{attempt + 1}"
-            spool.mkdir(mode=0o700)
+            drafts = one.folder / f"drafts-{attempt + 1}"
+            drafts.mkdir(mode=0o700)
             try:
-                with ParquetTarget(self._folder, self._run.facts(), compression=self._compression) as target:
-                    return self._attempt(one, prover, target, spool, direct=direct)
+                with self._target(None if direct else drafts) as target:
+                    return self._attempt(one, prover, target, drafts, direct=direct)
             except StartOver as turn:
                 _log.info("building anew: %s", turn.why)
                 direct = False
@@ -147,8 +150,19 @@ class Collector:
             "ContactList: the portal's listings kept changing: try again later", subject="ContactList"
         )
 
+    def _target(self, drafts: Path | None) -> FolderTarget:
+        """Open the tables; where a contact's groups are told last, contacts go into a draft first."""
+        table = partial(ParquetLoader, compression=self._compression)
+
+        def start(path: Path, schema: pa.Schema) -> Loader:
+            if drafts is None or path.stem != "contacts":
+                return table(path, schema)
+            return ParquetDraft(path, schema, "groups", drafts / path.name, compression=self._compression)
+
+        return FolderTarget(self._folder, self._run.facts(), ".parquet", start)
+
     def _attempt(
-        self, one: Round, prover: Prover, target: ParquetTarget, spool: Path, *, direct: bool
+        self, one: Round, prover: Prover, target: FolderTarget, drafts: Path, *, direct: bool
     ) -> Collected:
         run, listings = self._run, one.fetch.listings
         titles = {group.group_id: clean(group.title or "") or None for group in one.groups}
@@ -156,7 +170,7 @@ class Collector:
         sink: Sink = (
             DirectSink(tables, [titles.get(listing.group_id) for listing in listings])
             if direct
-            else SpoolSink(tables, spool, raw=run.raw)
+            else DraftSink(tables, drafts)
         )
         build = Build(
             listings,

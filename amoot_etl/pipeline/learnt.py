@@ -20,17 +20,19 @@ from amoot_etl.loaders.arrow import decoded_type
 from amoot_etl.pipeline.build import Build
 from amoot_etl.pipeline.expect import Listed
 from amoot_etl.pipeline.fetch import Fetch, Listing, StartOver
-from amoot_etl.pipeline.sink import SpoolSink
+from amoot_etl.pipeline.waiting import keep, mapped
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from amoot_etl.client import Client
     from amoot_etl.extractors.body import Raw
+    from amoot_etl.pipeline.memberships import Memberships
+    from amoot_etl.pipeline.sink import Batch
     from amoot_etl.shape import Shape
 
     Ids = npt.NDArray[np.int64]
@@ -155,11 +157,10 @@ class Learnt:
                     listing.wait()
             place = self._place()
             entry = _Entry(place, raw=self._wants_raw)
-            sink = SpoolSink(entry, place, raw=self._wants_raw)
             build = Build(
                 listings,
                 titles,
-                sink,
+                entry,
                 today=self._today,
                 shape=self._shape,
                 fingerprints=len(listings) > 1,
@@ -172,7 +173,6 @@ class Learnt:
                     build.add(raws, 1)
             except StartOver:
                 continue
-            sink.finish(build.memberships)
             self._enter(entry, build)
             self.received += sum(entry.sizes) if wants else 0
             return build
@@ -202,6 +202,7 @@ class _Entry:
     """Takes the clean rows of one round to disk, in place of an export's tables."""
 
     def __init__(self, folder: Path, *, raw: bool) -> None:
+        self.wants_raw = raw
         kinds = ("contacts", "issues", "raw") if raw else ("contacts", "issues")
         self.pieces: dict[str, list[pa.Table]] = {kind: [] for kind in kinds}
         self.sizes: list[int] = []
@@ -209,26 +210,31 @@ class _Entry:
         self.active: list[npt.NDArray[np.bool_]] = []
         self._folder = folder
 
-    def write(self, contacts: pa.Table, issues: pa.Table, raw: pa.Table | None, mobiles: Ids) -> None:
-        """Take one finished batch."""
-        self.ids.append(contacts.column("contact_id").to_numpy())
+    def put(self, batch: Batch) -> None:
+        """Take a batch."""
+        contacts = batch.clean.contacts
+        self.ids.append(batch.ids)
+        self.sizes.append(len(batch.ids))
         self.active.append(contacts.column("active").fill_null(False).to_numpy())
-        self.sizes.append(contacts.num_rows)
-        self._keep("contacts", contacts.append_column(_MOBILE, pa.array(mobiles)))
-        self._keep("issues", issues)
-        if raw is not None:
-            self._keep("raw", raw)
+        self._keep("contacts", contacts.append_column(_MOBILE, pa.array(batch.clean.mobiles)))
+        self._keep("issues", batch.clean.issues)
+        if batch.raw is not None:
+            self._keep("raw", batch.raw)
+
+    def replace(self, replaced: Mapping[int, Ids]) -> None:
+        """Do nothing: of a contact's rows the last one counts, and the others are left where they are."""
+
+    def finish(self, memberships: Memberships) -> None:
+        """Do nothing: who is in which group is asked elsewhere."""
 
     def _keep(self, kind: str, table: pa.Table) -> None:
         """Write a piece and map it; strings plain, so that rows of different pieces can stand together."""
         fields = [pa.field(field.name, decoded_type(field.type)) for field in table.schema]
         plain = pa.table([column.cast(field.type) for column, field in zip(table.columns, fields, strict=True)],
                          schema=pa.schema(fields)).combine_chunks()  # fmt: skip
-        path = self._folder / f"{len(self.pieces[kind])}.{kind}.kept"
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, plain.schema) as writer:
-            writer.write_table(plain)
-        with pa.memory_map(str(path)) as mapped:
-            self.pieces[kind].append(pa.ipc.open_file(mapped).read_all())
+        path = self._folder / f"{len(self.pieces[kind])}.{kind}.arrow"
+        keep(plain, path)
+        self.pieces[kind].append(mapped(path))
 
 
 class _Store:

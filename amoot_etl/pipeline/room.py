@@ -1,7 +1,7 @@
 """See that the disk has room before anything is downloaded, rather than fail after an hour of it.
 
 The rule: 1.5 KiB for each contact that the portal counts, once for each group it is in (measured: 0.7 KiB for its
-record as it lands, 0.2 KiB for the clean row that waits, 0.1 KiB in Parquet, and as much again to be safe), 1 KiB
+record as it lands, 0.1 KiB for the draft of its row, 0.1 KiB in Parquet, and as much again to be safe), 1 KiB
 more where raw records are kept, and 16 MiB for everything else. Each format beside Parquet asks for 0.5 KiB more
 (measured: CSV 0.3 KiB, in a workbook 0.15 KiB and as much for the rows that wait for it), twice that with raw records,
 and for another 16 MiB (the calendar alone is 12 MB of CSV). A portal that tells no counts is given the MiB alone.

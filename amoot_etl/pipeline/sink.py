@@ -1,10 +1,9 @@
-"""Where clean batches go: straight into the tables, or into a spool until every contact's groups are known."""
+"""Where clean batches go: into the tables as they are, or for a draft until every contact's groups are known."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -12,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amoot_etl.extractors import careful
+from amoot_etl.loaders.parquet_draft import STAYS, ParquetDraft
 from amoot_etl.pipeline.fetch import StartOver
 from amoot_etl.pipeline.numbers import SharedNumbers
+from amoot_etl.pipeline.waiting import keep, mapped
 from amoot_etl.schema import RAW, TABLES
 from amoot_etl.shape import Shape
 from amoot_etl.transformers.contacts import wanted_issues
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.memberships import Memberships
     from amoot_etl.transformers.contacts import CleanedTable
 
-__all__ = ["Batch", "DirectSink", "Sink", "SpoolSink", "Tables", "Writer"]
+__all__ = ["Batch", "DirectSink", "DraftSink", "Sink", "Tables"]
 
-_AHEAD: Final = 2
-"""Batches made ready while one is written: some 7 MB each."""
+_KEY: Final = "contact_id"
+_MOBILE: Final = "_mobile"
 
 
 class Batch(NamedTuple):
@@ -45,15 +46,6 @@ class Batch(NamedTuple):
     listings: npt.NDArray[np.int32]
     replaced: Mapping[int, npt.NDArray[np.int64]]
     """Earlier batches, and the contacts of which this one holds a newer record."""
-
-
-class Writer(Protocol):
-    """Takes finished batches: the tables themselves, or whatever is to be done with the rows."""
-
-    def write(
-        self, contacts: pa.Table, issues: pa.Table, raw: pa.Table | None, mobiles: npt.NDArray[np.int64]
-    ) -> None:
-        """Take one finished batch."""
 
 
 class Tables:
@@ -80,12 +72,16 @@ class Tables:
         self, contacts: pa.Table, issues: pa.Table, raw: pa.Table | None, mobiles: npt.NDArray[np.int64]
     ) -> None:
         """Write one finished batch."""
-        wanted = self._shape.tables["contacts"].names
-        self.contacts.append(contacts if self._shape.is_whole else contacts.select(list(wanted)))
+        self.write_contacts(contacts)
         self.write_issues(issues)
         if raw is not None:
             self.write_raw(raw)
         self.note(contacts.column("contact_id").to_numpy(), mobiles, contacts.column("extra"))
+
+    def write_contacts(self, contacts: pa.Table) -> None:
+        """Write rows of contacts by themselves, the columns that are wanted."""
+        wanted = self._shape.tables["contacts"].names
+        self.contacts.append(contacts if self._shape.is_whole else contacts.select(list(wanted)))
 
     def note(
         self, ids: npt.NDArray[np.int64], mobiles: npt.NDArray[np.int64], extra: pa.ChunkedArray | pa.Array
@@ -189,40 +185,36 @@ class DirectSink:
         """Do nothing: all is written."""
 
 
-class _Finished(NamedTuple):
-    """A batch as it is to be written."""
+class DraftSink:
+    """Writes contacts as they come, all but their groups; those are laid in when every listing has been read.
 
-    number: int
-    contacts: pa.Table
-    issues: pa.Table
-    raw: pa.Table | None
-    mobiles: npt.NDArray[np.int64]
-
-
-class SpoolSink:
-    """Keeps clean batches on disk until the groups of every contact are known.
+    What else a batch has waits on disk: a record of it may be replaced until then.
 
     Args:
-        tables: Where finished batches go.
-        folder: Where the spool is; it exists.
-        raw: Whether raw records are wanted too.
+        tables: The tables, opened with a `ParquetDraft` of contacts whose late column is `groups`.
+        folder: Where the rest of each batch waits; it exists.
     """
 
-    def __init__(self, tables: Writer, folder: Path, *, raw: bool) -> None:
+    def __init__(self, tables: Tables, folder: Path) -> None:
+        if not isinstance(tables.contacts, ParquetDraft):
+            raise TypeError("contacts whose groups are not known yet go into a ParquetDraft")
+        self.wants_raw = tables.wants_raw
         self._tables = tables
+        self._draft = tables.contacts
         self._folder = folder
-        self.wants_raw = raw
         self._numbers: list[int] = []
         self._replaced: dict[int, list[npt.NDArray[np.int64]]] = {}
 
     def put(self, batch: Batch) -> None:
-        """Keep a batch."""
+        """Write a batch to the draft."""
         self.replace(batch.replaced)
-        mobiles = pa.array(batch.clean.mobiles)
-        self._save(batch.number, "contacts", batch.clean.contacts.append_column("_mobile", mobiles))
-        self._save(batch.number, "issues", batch.clean.issues)
+        contacts = batch.clean.contacts
+        self._tables.write_contacts(contacts)
+        rest = contacts.select([_KEY, "extra"]).append_column(_MOBILE, pa.array(batch.clean.mobiles))
+        keep(rest, self._path(batch.number, "rest"))
+        keep(batch.clean.issues, self._path(batch.number, "issues"))
         if batch.raw is not None:
-            self._save(batch.number, "raw", batch.raw)
+            keep(batch.raw, self._path(batch.number, "raw"))
         self._numbers.append(batch.number)
 
     def replace(self, replaced: Mapping[int, npt.NDArray[np.int64]]) -> None:
@@ -231,53 +223,30 @@ class SpoolSink:
             self._replaced.setdefault(number, []).append(ids)
 
     def finish(self, memberships: Memberships) -> None:
-        """Write every batch, less what was replaced, with each contact's groups.
+        """Lay in each contact's groups, and write the rest of every batch, less what was replaced."""
+        self._draft.settle(self._finished(number, memberships) for number in self._numbers)
 
-        The next ones are read back and given their groups by a thread behind, while one is written.
-        """
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="amoot-spool") as behind:
-            coming: deque[Future[_Finished]] = deque()
-            for number in self._numbers:
-                coming.append(behind.submit(self._finished, number, memberships))
-                if len(coming) > _AHEAD:
-                    self._write(coming.popleft().result())
-            while coming:
-                self._write(coming.popleft().result())
-
-    def _write(self, finished: _Finished) -> None:
-        self._tables.write(finished.contacts, finished.issues, finished.raw, finished.mobiles)
-        for kind in ("contacts", "issues", "raw"):
-            self._path(finished.number, kind).unlink(missing_ok=True)
-
-    def _finished(self, number: int, memberships: Memberships) -> _Finished:
-        """Give a batch as it is to be written."""
-        contacts = self._load(number, "contacts")
-        issues = self._load(number, "issues")
-        raw = self._load(number, "raw") if self.wants_raw else None
+    def _finished(self, number: int, memberships: Memberships) -> pa.Table:
+        """Write the rest of a batch; give its contacts' groups, and which of them stay."""
+        rest, issues = (mapped(self._path(number, kind)) for kind in ("rest", "issues"))
+        raw = mapped(self._path(number, "raw")) if self.wants_raw else None
+        ids = rest.column(_KEY)
+        groups = memberships.titles_of(ids.to_numpy())
+        stays = pa.chunked_array([np.ones(len(ids), bool)])
         if number in self._replaced:
             gone = pa.array(np.concatenate(self._replaced[number]))
-            stays = pc.invert(pc.is_in(contacts.column("contact_id"), gone))
-            contacts = contacts.filter(stays)
+            stays = pc.invert(pc.is_in(ids, gone))
+            rest = rest.filter(stays)
             raw = raw.filter(stays) if raw is not None else None
-            issues = issues.filter(pc.invert(pc.is_in(issues.column("contact_id"), gone)))
-        titles = memberships.titles_of(contacts.column("contact_id").to_numpy())
-        mobiles = contacts.column("_mobile").to_numpy()
-        contacts = _with_groups(contacts.drop_columns(["_mobile"]), titles)
-        return _Finished(number, contacts, issues, raw, mobiles)
+            issues = issues.filter(pc.invert(pc.is_in(issues.column(_KEY), gone)))
+        self._tables.write_issues(issues)
+        if raw is not None:
+            self._tables.write_raw(raw)
+        self._tables.note(rest.column(_KEY).to_numpy(), rest.column(_MOBILE).to_numpy(), rest.column("extra"))
+        return pa.table({"groups": groups, STAYS: stays})
 
     def _path(self, number: int, kind: str) -> Path:
         return self._folder / f"{number:06d}.{kind}.arrow"
-
-    def _save(self, number: int, kind: str, table: pa.Table) -> None:
-        with (
-            pa.OSFile(str(self._path(number, kind)), "wb") as file,
-            pa.ipc.new_file(file, table.schema) as writer,
-        ):
-            writer.write_table(table)
-
-    def _load(self, number: int, kind: str) -> pa.Table:
-        with pa.memory_map(str(self._path(number, kind))) as file:
-            return pa.ipc.open_file(file).read_all()
 
 
 def _names(extra: str) -> list[str]:
