@@ -17,7 +17,7 @@ import threading
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import duckdb
@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors.body import LITERALS, Raw, usable_ids
 from amoot_etl.extractors.contacts import contact_reader
+from amoot_etl.extractors.sift import Records, find_records, write_records
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.fetch import Listing, StartOver
 from amoot_etl.pipeline.memberships import Memberships
@@ -70,11 +71,13 @@ class Tally:
 
 
 class _Prepared(NamedTuple):
-    """A batch that has been parsed."""
+    """A batch of which it is known whose records it holds."""
 
-    table: pa.Table
     entries: Entries
     unreadable: list[tuple[int, str]]
+    table: pa.Table | None
+    """Its records, parsed; None as long as `found` tells enough of them."""
+    found: list[Records]
 
 
 class Build:
@@ -210,9 +213,11 @@ class Build:
             self._tell(prepared, admission)
         if not self._fingerprints and (admission.first_in_listing & ~admission.keep).any():
             raise StartOver("a contact stands in more than one listing")
-        table, entries = prepared.table, prepared.entries
+        entries, table = prepared.entries, prepared.table
         kept = admission.keep if self._wants is None else admission.keep & self._wants(entries.ids)
-        if not kept.all():
+        if table is None:
+            table = self._parsed(number, items, prepared, kept)
+        elif not kept.all():
             table = table.filter(pa.array(kept))
         clean = clean_table(table, today=self._today, shape=self._shape)
         # Batches wait for the writer: what nobody wants of them is let go here.
@@ -242,6 +247,10 @@ class Build:
             self._turn.notify_all()
 
     def _prepare(self, items: Sequence[tuple[int, Segment | Raw]]) -> _Prepared:
+        # Where contacts are expected twice, or not all are wanted, records are parsed when it is known which.
+        found = self._found(items) if self._fingerprints or self._wants is not None else []
+        if found:
+            return self._entered(items, found)
         tables: list[pa.Table] = []
         listings: list[npt.NDArray[np.int32]] = []
         unreadable: list[tuple[int, str]] = []
@@ -259,29 +268,108 @@ class Build:
             stamp_order(_one(table.column("UpdateDateTime"))),
             self._contents(table) if self._fingerprints else None,
             np.concatenate(listings) if listings else np.empty(0, np.int32),
-            pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(table.column("Active"))), _ACTIVE).to_numpy(),
+            _active(table),
         )
-        return _Prepared(table, entries, unreadable)
+        return _Prepared(entries, unreadable, table, [])
+
+    def _found(self, items: Sequence[tuple[int, Segment | Raw]]) -> list[Records]:
+        """Find the records of segments by their bytes; nothing unless those of all are found."""
+        all_found = []
+        for number, item in items:
+            if isinstance(item, Raw):
+                return []
+            with self._there(number):
+                found = find_records(np.memmap(item.path, np.uint8, "r"))
+            if found is None:
+                return []
+            all_found.append(found)
+        return all_found
+
+    def _entered(self, items: Sequence[tuple[int, Segment | Raw]], found: list[Records]) -> _Prepared:
+        """Give a batch as what was found of it tells."""
+        active = np.concatenate([records.active for records in found])
+        contents = None
+        if self._fingerprints:
+            hashes = [self._hashes(pa.table({"content": records.contents()}))[::2] for records in found]
+            contents = np.concatenate(hashes)
+            # Whether a contact is active stands before what was hashed.
+            contents[active] = ~contents[active]
+        entries = Entries(
+            np.concatenate([records.ids for records in found]),
+            stamp_order(pa.concat_arrays([records.stamps for records in found])),
+            contents,
+            np.repeat(
+                np.array([number for number, _ in items], np.int32), [len(records.ids) for records in found]
+            ),
+            active,
+        )
+        return _Prepared(entries, [], None, found)
+
+    def _parsed(
+        self,
+        number: int,
+        items: Sequence[tuple[int, Segment | Raw]],
+        prepared: _Prepared,
+        kept: npt.NDArray[np.bool_],
+    ) -> pa.Table:
+        """Parse those records of a batch that are kept."""
+        if not kept.any():
+            return _joined([])
+        [(listing, first), *others] = items
+        if isinstance(first, Raw):
+            raise TypeError("only segments are parsed late")
+        with self._there(listing):
+            if others or not kept.all():
+                ends = np.cumsum([len(records.ids) for records in prepared.found])[:-1]
+                first = replace(first, path=first.path.with_name(f"kept-{number}.json"))
+                write_records(first.path, list(zip(prepared.found, np.split(kept, ends), strict=True)))
+            raws = self._reader.read(first)
+            if first is not items[0][1]:
+                first.path.unlink()
+        table = _joined([raw.table for raw in raws])
+        entries = prepared.entries
+        ids = usable_ids(table.column("ID"))
+        if (
+            ids is None
+            or not np.array_equal(ids, entries.ids[kept])
+            or not np.array_equal(_active(table), entries.active[kept])
+        ):
+            for each, _ in items:
+                self._listings[each].torn = True
+            raise StartOver("records that are not what their bytes say")
+        return table
+
+    @contextmanager
+    def _there(self, number: int) -> Iterator[None]:
+        """Start over where a failed attempt has just taken a segment away."""
+        try:
+            yield
+        except FileNotFoundError:
+            group_id = self._listings[number].group_id
+            raise StartOver(f"the listing of {group_id} had to be downloaded again") from None
 
     def _raws(self, number: int, item: Segment | Raw) -> Sequence[Raw]:
         if isinstance(item, Raw):
             return [item]
         listing = self._listings[number]
         try:
-            return self._reader.read(item)
-        except FileNotFoundError:
-            raise StartOver(f"the listing of {listing.group_id} had to be downloaded again") from None
+            with self._there(number):
+                return self._reader.read(item)
         except UnexpectedAnswer:
             listing.torn = True
             raise StartOver(f"a record of the listing of {listing.group_id} was cut in two") from None
 
     def _contents(self, table: pa.Table) -> npt.NDArray[np.uint64]:
         """Give each record's fingerprint; ContactGroupID differs from answer to answer and says nothing."""
+        names = sorted(name for name in table.column_names if name not in {"ContactGroupID", LITERALS})
+        return self._hashes(table.select(names))
+
+    def _hashes(self, table: pa.Table) -> npt.NDArray[np.uint64]:
+        """Give a hash of each row."""
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = duckdb.connect(config={"threads": 1})
-        names = sorted(name for name in table.column_names if name not in {"ContactGroupID", LITERALS})
-        columns = ", ".join('"{}"'.format(name.replace('"', '""')) for name in names)
+        columns = ", ".join('"{}"'.format(name.replace('"', '""')) for name in table.column_names)
         connection.register("batch", table)
         hashes = connection.sql(f"SELECT hash({columns}) AS content FROM batch").to_arrow_table()  # noqa: S608 - quoted names
         connection.unregister("batch")
@@ -320,6 +408,14 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
         return contact_reader().gather([]).table
     table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
     return table.combine_chunks()
+
+
+def _active(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Say of each record whether the contact is active."""
+    active: npt.NDArray[np.bool_] = pc.is_in(
+        pc.utf8_lower(pc.utf8_trim_whitespace(table.column("Active"))), _ACTIVE
+    ).to_numpy()
+    return active
 
 
 def _raw_rows(table: pa.Table, clean: CleanedTable) -> pa.Table:

@@ -78,7 +78,7 @@ class Memberships:
         """
         self._settle()
         starts = np.searchsorted(self._contacts, contacts, "left")
-        counts = np.searchsorted(self._contacts, contacts, "right") - starts
+        counts = self._lengths(starts, contacts)
         offsets = np.zeros(len(contacts) + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
         # Position of each membership of each contact: its start, and on from there.
@@ -93,6 +93,19 @@ class Memberships:
         joined = pc.binary_join(lists, SEPARATOR)
         empty = pa.array(offsets[1:] == offsets[:-1])
         return pc.if_else(empty, pa.scalar(None, pa.string()), joined).dictionary_encode()
+
+    def _lengths(
+        self, starts: npt.NDArray[np.int64], contacts: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Count the memberships of each contact, which begin at `starts`."""
+        # Step by step, as nobody is in many groups: a second search would cost as much as the first.
+        counts = np.zeros(len(contacts), np.int64)
+        more = np.flatnonzero(starts < len(self._contacts))
+        while len(more):
+            more = more[self._contacts[starts[more] + counts[more]] == contacts[more]]
+            counts[more] += 1
+            more = more[starts[more] + counts[more] < len(self._contacts)]
+        return counts
 
     def chunks(self) -> Iterator[pa.Table]:
         """Give the rows of `contact_groups`, by contact and group."""

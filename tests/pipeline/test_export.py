@@ -13,6 +13,7 @@ import pytest
 from amoot_etl import errors, export, read_export
 from amoot_etl.demo import DEMO_TOKEN, DIRTY, AddressBook, Fault, Portal
 from amoot_etl.extractors import landing
+from amoot_etl.extractors.body import BodyReader
 from amoot_etl.pipeline import tables
 from amoot_etl.pipeline.verify import verify
 from amoot_etl.schema import TABLES
@@ -463,3 +464,70 @@ def test_what_fails_while_a_set_is_ended_leaves_the_old_one(settings_for, monkey
                 export(settings)
         assert read_export(settings.out).manifest["run_id"] == before
         assert export(settings).published
+
+
+def test_a_contact_of_several_labels_is_parsed_once(settings_for, monkeypatch):
+    """Its other copies are told by their bytes: most of an export of many labels would be parsing them."""
+    parsed = []
+    read = BodyReader.read
+
+    def counted(reader, segment):
+        raws = read(reader, segment)
+        parsed.extend(raw.received for raw in raws if "Mobile" in raw.table.column_names)
+        return raws
+
+    monkeypatch.setattr(BodyReader, "read", counted)
+    book = AddressBook.invent(contacts=300, dirty=False)
+    for contact in list(book)[:200]:
+        book.relabel(contact, add=list(book.groups())[:3])
+    with Portal(book) as portal:
+        result = export(settings_for(portal))
+    assert result.manifest["counts"]["received"] > 600
+    assert sum(parsed) == 300
+    assert len(read_export(result.folder).contacts) == 300
+
+
+def _told_otherwise(book, contact, groups, record):
+    """Give the bodies of groups in which another record stands for a contact's."""
+    told = book.record(contact)
+
+    def body(group):
+        records = [record if each == told else each for each in book.listing(group)]
+        return lambda: [b'{"Status":"Success","Data":[' + b",".join(records) + b"]}"]
+
+    return {group: body(group) for group in groups}
+
+
+@pytest.mark.parametrize("lie", [b'"Active":false', b'"ID":5'])
+def test_records_that_are_not_what_their_bytes_say(settings_for, tmp_path, lie):
+    """Fields that come twice: what parsing says counts, as where nothing is told by bytes."""
+    book = AddressBook.invent(contacts=60, dirty=False)
+    one, other = list(book.groups())[:2]
+    contact = next(contact for contact in book if book.contact(contact)["Active"])
+    book.relabel(contact, add=[one, other])
+    odd = book.record(contact).replace(b',"UpdateDateTime"', b"," + lie + b',"UpdateDateTime"')
+    with Portal(book, bodies=_told_otherwise(book, contact, [one, other], odd)) as portal:
+        whole = read_export(export(settings_for(portal), accept_shrink=True, today=TODAY).folder)
+        settings = settings_for(portal, out=tmp_path / "alone")
+        alone = read_export(export(settings, groups=[one], today=TODAY).folder)
+    rows, rows_alone = _rows(whole), _rows(alone)
+    for each, row in rows_alone.items():
+        assert rows[each] | {"groups": None} == row | {"groups": None}
+    for table in ("contact_groups", "groups"):
+        told, told_alone = (getattr(tables, table) for tables in (whole, alone))
+        told, told_alone = (
+            frame[frame["group_id"] == one].to_dict("records") for frame in (told, told_alone)
+        )
+        assert told == told_alone
+
+
+def test_a_copy_that_is_no_longer_active_counts(settings_for):
+    """Whether a contact is active is part of what its copies are compared by: on a tie the later answer wins."""
+    book = AddressBook.invent(contacts=60, dirty=False)
+    one, other = list(book.groups())[:2]
+    contact = next(contact for contact in book if book.contact(contact)["Active"])
+    book.relabel(contact, add=[one, other], remove=set(book.groups()) - {one, other})
+    now = book.record(contact).replace(b'"Active":true', b'"Active":false')
+    with Portal(book, bodies=_told_otherwise(book, contact, [other], now)) as portal:
+        tables = read_export(export(settings_for(portal)).folder)
+    assert _rows(tables)[contact]["active"] is False
