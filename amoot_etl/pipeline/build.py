@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["Build", "Tally"]
 
 _BATCH_BYTES: Final = 6 << 20
+_SIFTED_BYTES: Final = 4 * _BATCH_BYTES
+"""Of a batch of which few records are wanted: each parsing and cleaning has a price of its own."""
 _ACTIVE: Final = pa.array(["true", "1"])
 _WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
 _WAITING: Final = 2 * _WORKERS
@@ -173,6 +175,7 @@ class Build:
         """Group what lands into batches: segments of one or more listings, or chunks of a stream."""
         batch: list[tuple[int, Segment | Raw]] = []
         size = 0
+        enough = _BATCH_BYTES if self._wants is None else _SIFTED_BYTES
         for number, item, more_waits in self._landed():
             if isinstance(item, Raw):
                 # It is as large as a batch, and comes after whatever waits.
@@ -184,7 +187,7 @@ class Build:
             batch.append((number, item))
             size += _size_of(item)
             # Small segments go together; but work with what is there rather than wait for the network.
-            if size >= _BATCH_BYTES or not more_waits:
+            if size >= enough or not more_waits:
                 yield batch
                 batch, size = [], 0
         if batch:
