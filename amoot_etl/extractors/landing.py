@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from amoot_etl.client import Client
 
-__all__ = ["SEGMENT_BYTES", "UPDATES", "Landing", "Segment", "land_updates"]
+__all__ = ["SEGMENT_BYTES", "UPDATES", "Landing", "Segment", "land_updates", "open_private"]
 
 UPDATES: Final = "ContactListUpdates"
 """The portal's method that lists when each contact was last changed."""
@@ -192,7 +192,7 @@ class Landing:
             self._searched = 0
             return True
         if len(self._buffer) > 2 * self._target:
-            self._uncut = _private(self._path())
+            self._uncut = open_private(self._path())
             self._uncut.write(b"[")
             self._spill()
         else:
@@ -241,7 +241,7 @@ class Landing:
 
     def _land(self, records: bytearray | memoryview, *, last: bool) -> None:
         path = self._path()
-        with _private(path) as file:
+        with open_private(path) as file:
             file.write(b"[")
             file.write(records)
             file.write(b"]")
@@ -273,6 +273,6 @@ def land_updates(client: Client, folder: Path) -> list[Segment]:
     return client.download(UPDATES, landing, ContactGroupID=ALL)
 
 
-def _private(path: Path) -> BufferedWriter:
+def open_private(path: Path) -> BufferedWriter:
     """Open a new file that nobody else may read."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o600), "wb")

@@ -4,7 +4,7 @@ Where a contact stands in several listings, or only some contacts of a listing a
 records that nobody keeps. A record as the portal writes it begins with the contact's ID, whether it is active and its
 `ContactGroupID`, and ends with its stamp: these are read in place. A segment in which any record looks otherwise is
 not sifted but parsed as a whole. Braces make that safe: where each one that opens begins a record and follows the end
-of another, nothing is nested and no text holds one.
+of another, no record holds an object, and no text a brace that opens.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+    from typing import BinaryIO
 
     import numpy.typing as npt
 
@@ -97,25 +97,24 @@ def find_records(data: Bytes) -> Records | None:
     return Records(data, starts, ends, values, ids, active, stamps)
 
 
-def write_records(path: Path, parts: Sequence[tuple[Records, npt.NDArray[np.bool_]]]) -> None:
-    """Write some records of some segments to a new segment.
+def write_records(file: BinaryIO, parts: Sequence[tuple[Records, npt.NDArray[np.bool_]]]) -> None:
+    """Write some records of some segments as a new segment.
 
     Args:
-        path: The new one.
+        file: Where it goes.
         parts: Records, and which of them are wanted; some are.
     """
-    with path.open("wb") as file:
-        before = b"["
-        for records, wanted in parts:
-            edges = np.flatnonzero(np.diff(np.concatenate(([False], wanted, [False]))))
-            firsts, lasts = records.starts[edges[::2]].tolist(), records.ends[edges[1::2] - 1].tolist()
-            view = records.data.data
-            for at in range(0, len(firsts), _RUNS):
-                part = slice(at, at + _RUNS)
-                runs = [view[first:last] for first, last in zip(firsts[part], lasts[part], strict=True)]
-                file.write(before + b",".join(runs))
-                before = b","
-        file.write(b"]")
+    before = b"["
+    for records, wanted in parts:
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], wanted, [False]))))
+        firsts, lasts = records.starts[edges[::2]].tolist(), records.ends[edges[1::2] - 1].tolist()
+        view = records.data.data
+        for at in range(0, len(firsts), _RUNS):
+            part = slice(at, at + _RUNS)
+            runs = [view[first:last] for first, last in zip(firsts[part], lasts[part], strict=True)]
+            file.write(before + b",".join(runs))
+            before = b","
+    file.write(b"]")
 
 
 def _begun(data: Bytes, starts: Places) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], Places] | None:

@@ -45,6 +45,7 @@ __all__ = [
     "PARQUET",
     "ParquetLoader",
     "ParquetTarget",
+    "encoded_columns",
     "group_of",
     "open_writer",
     "read_parquet",
@@ -194,6 +195,19 @@ def group_of(piece: Sequence[pa.Table], schema: pa.Schema, encoded: Collection[s
         else:
             columns.append(pa.chunked_array([_plain(chunk) for chunk in chunks], field.type))
     return pa.table(columns, schema=_physical(schema, encoded))
+
+
+def encoded_columns(file: pq.ParquetFile) -> list[str]:
+    """Give the string columns of a file that have a dictionary."""
+    if not file.metadata.num_row_groups:
+        return []
+    group = file.metadata.row_group(0)
+    columns = (group.column(at) for at in range(group.num_columns))
+    return [
+        column.path_in_schema
+        for column in columns
+        if column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page
+    ]
 
 
 def _physical(schema: pa.Schema, encoded: Collection[str]) -> pa.Schema:

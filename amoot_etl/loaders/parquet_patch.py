@@ -106,11 +106,6 @@ class ParquetPatch(ParquetLoader):
         with telling(path):
             self._file.write(MAGIC)
 
-    @property
-    def sizes(self) -> list[int]:
-        """The rows of each row group of the other file."""
-        return [group[_GROUP_ROWS].value for group in self._old]
-
     def keep(self, group: int, columns: Mapping[str, pa.ChunkedArray | pa.Array]) -> None:
         """Write a row group of the other file, with some columns in place of its own.
 

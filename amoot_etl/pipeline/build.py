@@ -1,8 +1,9 @@
 """From landed listings to the tables of contacts and issues, in bounded memory and one pass.
 
 Workers take batches of landed segments: they parse, wait for their turn to enter the batch on the roll (in the
-order of the listings, which settles which record of a contact counts), clean what counts, and hand it on. One
-writer takes the clean batches in that same order.
+order of the listings, which settles which record of a contact counts), clean what counts, and hand it on. Where
+contacts are expected more than once, or only some are wanted, the bytes tell whose records a batch holds, and only
+what counts is parsed, after the turn. One writer takes the clean batches in that same order.
 
 A contact's groups are known once every listing has been read. With at most one group that has contacts they are
 known at once; otherwise each batch is written all the same, and the column of groups laid in at the end. Whatever
@@ -28,6 +29,7 @@ import pyarrow.compute as pc
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors.body import LITERALS, Raw, usable_ids
 from amoot_etl.extractors.contacts import contact_reader
+from amoot_etl.extractors.landing import open_private
 from amoot_etl.extractors.sift import Records, find_records, write_records
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.fetch import Listing, StartOver
@@ -51,11 +53,13 @@ __all__ = ["Build", "Tally"]
 
 _BATCH_BYTES: Final = 6 << 20
 _SIFTED_BYTES: Final = 4 * _BATCH_BYTES
-"""Of a batch of which few records are wanted: each parsing and cleaning has a price of its own."""
+"""Of a batch while few records count of those before it: each parsing and cleaning has a price of its own."""
+_FEW: Final = 8
+"""Few is one in so many."""
 _ACTIVE: Final = pa.array(["true", "1"])
 _WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
 _WAITING: Final = 2 * _WORKERS
-"""Batches that are worked on or wait for the writer in memory: some 7 MB each."""
+"""Batches that are worked on or wait for the writer in memory: some 7 MB each, as clean rows."""
 
 
 @dataclass(slots=True)
@@ -127,6 +131,7 @@ class Build:
         self._turn = threading.Condition()
         self._next = 0
         self._batches = 0
+        self._enough = _BATCH_BYTES
         self._received = 0
 
     def read(self) -> None:
@@ -175,7 +180,6 @@ class Build:
         """Group what lands into batches: segments of one or more listings, or chunks of a stream."""
         batch: list[tuple[int, Segment | Raw]] = []
         size = 0
-        enough = _BATCH_BYTES if self._wants is None else _SIFTED_BYTES
         for number, item, more_waits in self._landed():
             if isinstance(item, Raw):
                 # It is as large as a batch, and comes after whatever waits.
@@ -187,7 +191,7 @@ class Build:
             batch.append((number, item))
             size += _size_of(item)
             # Small segments go together; but work with what is there rather than wait for the network.
-            if size >= enough or not more_waits:
+            if size >= self._enough or not more_waits:
                 yield batch
                 batch, size = [], 0
         if batch:
@@ -218,6 +222,8 @@ class Build:
             raise StartOver("a contact stands in more than one listing")
         entries, table = prepared.entries, prepared.table
         kept = admission.keep if self._wants is None else admission.keep & self._wants(entries.ids)
+        few = table is None and _FEW * np.count_nonzero(kept) < len(kept)
+        self._enough = _SIFTED_BYTES if few else _BATCH_BYTES
         if table is None:
             table = self._parsed(number, items, prepared, kept)
         elif not kept.all():
@@ -282,7 +288,8 @@ class Build:
             if isinstance(item, Raw):
                 return []
             with self._there(number):
-                found = find_records(np.memmap(item.path, np.uint8, "r"))
+                # Read, not mapped: each map holds a file open, and a batch may be of a thousand small listings.
+                found = find_records(np.fromfile(item.path, np.uint8))
             if found is None:
                 return []
             all_found.append(found)
@@ -318,29 +325,46 @@ class Build:
         """Parse those records of a batch that are kept."""
         if not kept.any():
             return _joined([])
-        [(listing, first), *others] = items
-        if isinstance(first, Raw):
-            raise TypeError("only segments are parsed late")
-        with self._there(listing):
-            if others or not kept.all():
-                ends = np.cumsum([len(records.ids) for records in prepared.found])[:-1]
-                first = replace(first, path=first.path.with_name(f"kept-{number}.json"))
-                write_records(first.path, list(zip(prepared.found, np.split(kept, ends), strict=True)))
-            raws = self._reader.read(first)
-            if first is not items[0][1]:
-                first.path.unlink()
-        table = _joined([raw.table for raw in raws])
         entries = prepared.entries
+        try:
+            raws = self._raws_of(number, items, prepared.found, kept)
+        except UnexpectedAnswer:
+            raws = []
+        table = _joined([raw.table for raw in raws])
         ids = usable_ids(table.column("ID"))
         if (
             ids is None
+            or any(raw.unreadable for raw in raws)
             or not np.array_equal(ids, entries.ids[kept])
             or not np.array_equal(_active(table), entries.active[kept])
         ):
-            for each, _ in items:
-                self._listings[each].torn = True
+            for listing, _ in items:
+                self._listings[listing].torn = True
             raise StartOver("records that are not what their bytes say")
         return table
+
+    def _raws_of(
+        self,
+        number: int,
+        items: Sequence[tuple[int, Segment | Raw]],
+        found: Sequence[Records],
+        kept: npt.NDArray[np.bool_],
+    ) -> list[Raw]:
+        """Parse those records of segments that are kept; some are."""
+        (listing, first), *others = items
+        if isinstance(first, Raw):
+            raise TypeError("only segments are parsed late")
+        with self._there(listing):
+            if kept.all() and not others:
+                return self._reader.read(first)
+            some = replace(first, path=first.path.with_name(f"kept-{number}.json"))
+            parts = np.split(kept, np.cumsum([len(records.ids) for records in found])[:-1])
+            try:
+                with open_private(some.path) as file:
+                    write_records(file, list(zip(found, parts, strict=True)))
+                return self._reader.read(some)
+            finally:
+                some.path.unlink(missing_ok=True)
 
     @contextmanager
     def _there(self, number: int) -> Iterator[None]:

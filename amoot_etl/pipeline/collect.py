@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from amoot_etl import errors
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections import Counter
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -138,14 +139,14 @@ class Collector:
             if attempt >= _PATIENT:
                 # Downloads that break off again and again: build once all of them have landed.
                 one.fetch.wait()
-            drafts = one.folder / f"drafts-{attempt + 1}"
-            drafts.mkdir(mode=0o700)
-            try:
-                with self._target(None if direct else drafts) as target:
-                    return self._attempt(one, prover, target, drafts, direct=direct)
-            except StartOver as turn:
-                _log.info("building anew: %s", turn.why)
-                direct = False
+            with TemporaryDirectory(prefix="drafts-", dir=one.folder, ignore_cleanup_errors=True) as place:
+                drafts = None if direct else Path(place)
+                try:
+                    with self._target(drafts) as target:
+                        return self._attempt(one, prover, target, drafts)
+                except StartOver as turn:
+                    _log.info("building anew: %s", turn.why)
+                    direct = False
         raise errors.PortalUnavailable(
             "ContactList: the portal's listings kept changing: try again later", subject="ContactList"
         )
@@ -161,15 +162,13 @@ class Collector:
 
         return FolderTarget(self._folder, self._run.facts(), ".parquet", start)
 
-    def _attempt(
-        self, one: Round, prover: Prover, target: FolderTarget, drafts: Path, *, direct: bool
-    ) -> Collected:
+    def _attempt(self, one: Round, prover: Prover, target: FolderTarget, drafts: Path | None) -> Collected:
         run, listings = self._run, one.fetch.listings
         titles = {group.group_id: clean(group.title or "") or None for group in one.groups}
         tables = Tables(target, raw=run.raw, shape=run.shape)
         sink: Sink = (
             DirectSink(tables, [titles.get(listing.group_id) for listing in listings])
-            if direct
+            if drafts is None
             else DraftSink(tables, drafts)
         )
         build = Build(
@@ -179,7 +178,7 @@ class Collector:
             today=run.today,
             shape=run.shape,
             # Written as they come, contacts are listed once each: whatever else is seen starts over.
-            fingerprints=not direct,
+            fingerprints=drafts is not None,
             watch=self._watcher(one),
         )
         updates = prover.ask(after=one.fetch.wait)

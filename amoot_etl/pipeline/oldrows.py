@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amoot_etl.loaders.parquet import GROUP_ROWS
+from amoot_etl.loaders.parquet import GROUP_ROWS, encoded_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ def row_groups(path: Path, in_full: Callable[[int, Ids], bool]) -> Iterator[tupl
         in_full: Says by its number and its contacts whether all columns of a row group are wanted.
     """
     with pq.ParquetFile(path) as file:
-        encoded = _encoded(file)
+        encoded = encoded_columns(file)
     with pq.ParquetFile(path, read_dictionary=encoded) as file, ThreadPoolExecutor(1) as pool:
 
         def read(group: int) -> pa.Table:
@@ -61,22 +61,10 @@ def last_with_room(path: Path) -> int | None:
 def batches(path: Path) -> Iterator[pa.Table]:
     """Give a table's rows, the columns that the file has encoded still encoded; one batch is read ahead."""
     with pq.ParquetFile(path) as file:
-        encoded = _encoded(file)
+        encoded = encoded_columns(file)
     with pq.ParquetFile(path, read_dictionary=encoded) as file, ThreadPoolExecutor(1) as pool:
         batches = file.iter_batches(_ROWS)
         coming = pool.submit(next, batches, None)
         while (batch := coming.result()) is not None:
             coming = pool.submit(next, batches, None)
             yield pa.Table.from_batches([batch]).replace_schema_metadata()
-
-
-def _encoded(file: pq.ParquetFile) -> list[str]:
-    if not file.metadata.num_row_groups:
-        return []
-    group = file.metadata.row_group(0)
-    columns = (group.column(at) for at in range(group.num_columns))
-    return [
-        column.path_in_schema
-        for column in columns
-        if column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page
-    ]

@@ -1,4 +1,4 @@
-"""Where clean batches go: into the tables as they are, or for a draft until every contact's groups are known."""
+"""Where clean batches go: into the tables, at once or, where a contact's groups are told last, by way of a draft."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Sink(Protocol):
         """Forget the records of contacts in earlier batches."""
 
     def finish(self, memberships: Memberships) -> None:
-        """Write what waits; every listing has been read."""
+        """Write what was not known before: every listing has been read."""
 
 
 class DirectSink:

@@ -171,6 +171,7 @@ def test_some_records_of_some_segments_are_a_segment(tmp_path_factory, masks):
     """Those that are wanted, in order, byte for byte."""
     path = tmp_path_factory.mktemp("kept") / "kept.json"
     found = [find_records(bytes_of(USUAL[: len(mask)])) for mask in masks]
-    write_records(path, [(records, np.array(mask)) for records, mask in zip(found, masks, strict=True)])
+    with path.open("wb") as file:
+        write_records(file, [(records, np.array(mask)) for records, mask in zip(found, masks, strict=True)])
     wanted = [record for mask in masks for record, keep in zip(USUAL, mask, strict=False) if keep]
     assert path.read_bytes() == b"[" + b",".join(wanted) + b"]"

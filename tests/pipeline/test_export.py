@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+from pathlib import Path
 
 import oracle
 import pyarrow.parquet as pq
@@ -531,3 +532,34 @@ def test_a_copy_that_is_no_longer_active_counts(settings_for):
     with Portal(book, bodies=_told_otherwise(book, contact, [other], now)) as portal:
         tables = read_export(export(settings_for(portal)).folder)
     assert _rows(tables)[contact]["active"] is False
+
+
+def test_more_labels_than_files_may_be_open(settings_for):
+    """A batch may be of hundreds of small listings, and a process may have few files open at a time."""
+    resource = pytest.importorskip("resource")
+    book = _book(groups=300)
+    for group in [*book.groups()] * 2:
+        book.add(groups=[group])
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Portal(book) as portal:
+        open_now = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 64
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 100, before[1]))
+        try:
+            result = export(settings_for(portal))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert result.manifest["counts"]["kept"] == 600
+
+
+def test_a_record_that_hides_others_is_read_as_a_stream(settings_for):
+    """What the bytes say and parsing does not bear out is an issue in the end, and no row is lost without a word."""
+    book = AddressBook.invent(contacts=6, dirty=False)
+    one, other = list(book.groups())[:2]
+    contacts = list(book)
+    for contact in contacts:
+        book.relabel(contact, add=[one, other])
+    torn = book.record(contacts[2]).replace(b',"UpdateDateTime"', b'],"UpdateDateTime"')
+    book.updates = "empty"
+    with Portal(book, bodies=_told_otherwise(book, contacts[2], [one, other], torn)) as portal:
+        result = export(settings_for(portal), accept_shrink=True)
+    assert "record_unreadable" in result.manifest["issues"]

@@ -51,11 +51,11 @@ def memberships():
 
 def target(folder):
     """Open the tables of a run, contacts with a draft."""
-    (folder / "spool").mkdir()
+    (folder / "drafts").mkdir()
 
     def start(path, schema):
         if path.stem == "contacts":
-            return ParquetDraft(path, schema, "groups", folder / "spool" / path.name)
+            return ParquetDraft(path, schema, "groups", folder / "drafts" / path.name)
         return ParquetLoader(path, schema)
 
     return FolderTarget(folder, RUN, ".parquet", start)
@@ -65,7 +65,7 @@ def test_everything_comes_back_in_order(tmp_path, memberships):
     """Rows, issues, raw records and numbers come in the order they were put, less what was replaced."""
     with target(tmp_path) as opened:
         tables = Tables(opened, raw=True, shape=SHAPE)
-        sink = DraftSink(tables, tmp_path / "spool")
+        sink = DraftSink(tables, tmp_path / "drafts")
         for number in range(BATCHES):
             sink.put(batch(number, {1: np.array([2])} if number == 5 else {}))
         sink.replace({8: np.array([17])})
@@ -95,7 +95,7 @@ def test_contacts_without_the_column_of_groups(tmp_path, memberships):
     """Who does not want it gets the other columns all the same."""
     with target(tmp_path) as opened:
         tables = Tables(opened, raw=False, shape=Shape(columns=("city",)))
-        sink = DraftSink(tables, tmp_path / "spool")
+        sink = DraftSink(tables, tmp_path / "drafts")
         sink.put(batch(0)._replace(raw=None))
         sink.finish(memberships)
     rows = pq.read_table(tmp_path / "contacts.parquet").to_pylist()
