@@ -31,7 +31,7 @@ PARTS: Final = (
     ("IDs and stamps", "pipeline.build", "stamp_order"),
     ("find records by their bytes", "pipeline.build", "find_records"),
     ("find records by their bytes", "pipeline.build", "write_records"),
-    ("fingerprints", "pipeline.build", "Build._hashes"),
+    ("fingerprints", "extractors.body", "BodyReader.hashes"),
     ("the roll", "pipeline.roll", "Roll.admit"),
     ("clean", "pipeline.build", "clean_table"),
     ("write", "pipeline.sink", "Tables.write"),

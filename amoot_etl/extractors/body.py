@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors import careful
+from amoot_etl.extractors.places import places_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +41,6 @@ Without it `[1, 2]` the list and `"[1, 2]"` the address would look the same.
 _CAREFUL_ROWS: Final = 20_000
 _BLOCK: Final = 1 << 20
 _LONGEST_RECORD: Final = 1 << 24
-_KEY_END: Final = 0x3A22  # `":`, little-endian
 _DIGITS: Final = range(24)
 _ID: Final = re.compile(r"([0-9]{1,19})(?:\.0+)?")
 
@@ -130,6 +130,25 @@ class BodyReader:
             table = table.append_column(LITERALS, _strings(literals))
         return Raw(table, unreadable)
 
+    def hashes(self, table: pa.Table) -> npt.NDArray[np.uint64]:
+        """Give a hash of each row of any table: equal rows have equal ones."""
+        connection = self._connection()
+        columns = ", ".join('"{}"'.format(name.replace('"', '""')) for name in table.column_names)
+        connection.register("rows", table)
+        hashes = connection.sql(f"SELECT hash({columns}) AS hash FROM rows").to_arrow_table()  # noqa: S608 - quoted names
+        connection.unregister("rows")
+        numbers: npt.NDArray[np.uint64] = hashes.column(0).to_numpy()
+        return numbers
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """Give this thread's connection; each works with one thread of its own."""
+        connection: duckdb.DuckDBPyConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = duckdb.connect(
+                config={"threads": 1, "autoinstall_known_extensions": False}
+            )
+        return connection
+
     def _remember(self, names: Iterable[str]) -> None:
         with self._lock:
             self._unknown += [name for name in names if name not in self._unknown]
@@ -152,13 +171,8 @@ class BodyReader:
         return Raw(_with_unknown(table, unknown), [])
 
     def _query(self, segment: Segment, unknown: tuple[str, ...]) -> pa.Table:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = duckdb.connect(
-                config={"threads": 1, "autoinstall_known_extensions": False}
-            )
         types = dict.fromkeys(self._known, "VARCHAR") | dict.fromkeys(unknown, "JSON")
-        relation = connection.sql(
+        relation = self._connection().sql(
             "SELECT * FROM read_json($path, format='array', columns=$types, maximum_object_size=$longest)",
             params={"path": _as_itself(segment.path), "types": types, "longest": _LONGEST_RECORD},
         )
@@ -198,15 +212,8 @@ def _count_values(data: npt.NDArray[np.uint8]) -> int | None:
     Not safe are nested values (they hold keys of their own), and numbers that are not plain digits (`1.10` must
     not become `1.1`).
     """
-    even = len(data) & ~1
-    odd = (len(data) - 1) & ~1
-    ends = np.concatenate(
-        (
-            np.flatnonzero(data[:even].view("<u2") == _KEY_END) * 2,
-            np.flatnonzero(data[1 : 1 + odd].view("<u2") == _KEY_END) * 2 + 1,
-        )
-    )
-    if len(ends) and (ends[-1] + 4 >= len(data) or ends.max() + 4 >= len(data)):
+    ends = places_of(data, b'":')
+    if len(ends) and ends[-1] + 4 >= len(data):
         return None
     escaped = data[ends - 1] == ord("\\")
     if escaped.any():

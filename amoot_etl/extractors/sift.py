@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from amoot_etl.extractors.places import places_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
@@ -76,7 +78,7 @@ def find_records(data: Bytes) -> Records | None:
     >>> records.ids.tolist(), records.active.tolist(), records.stamps[0].as_py()
     ([7, 1234], [True, True], '2026-01-02T03:04:05')
     """
-    starts = np.flatnonzero(data == ord("{"))
+    starts = places_of(data, b"{")
     if not len(starts):
         return None
     ends = np.append(starts[1:], len(data)) - 1

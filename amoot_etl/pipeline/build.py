@@ -21,7 +21,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -52,10 +51,8 @@ if TYPE_CHECKING:
 __all__ = ["Build", "Tally"]
 
 _BATCH_BYTES: Final = 6 << 20
-_SIFTED_BYTES: Final = 4 * _BATCH_BYTES
-"""Of a batch while few records count of those before it: each parsing and cleaning has a price of its own."""
-_FEW: Final = 8
-"""Few is one in so many."""
+_MOST_BYTES: Final = 4 * _BATCH_BYTES
+"""Of a batch of whose records few count: each parsing and cleaning has a price of its own."""
 _ACTIVE: Final = pa.array(["true", "1"])
 _WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
 _WAITING: Final = 2 * _WORKERS
@@ -127,7 +124,6 @@ class Build:
         self._wants = wants
         self._watch = watch
         self._reader = contact_reader()
-        self._local = threading.local()
         self._turn = threading.Condition()
         self._next = 0
         self._batches = 0
@@ -222,12 +218,13 @@ class Build:
             raise StartOver("a contact stands in more than one listing")
         entries, table = prepared.entries, prepared.table
         kept = admission.keep if self._wants is None else admission.keep & self._wants(entries.ids)
-        few = table is None and _FEW * np.count_nonzero(kept) < len(kept)
-        self._enough = _SIFTED_BYTES if few else _BATCH_BYTES
         if table is None:
+            # The next ones are to be so large that about a batch of each is parsed.
+            self._enough = min(_MOST_BYTES, _BATCH_BYTES * len(kept) // max(1, int(kept.sum())))
             table = self._parsed(number, items, prepared, kept)
-        elif not kept.all():
-            table = table.filter(pa.array(kept))
+        else:
+            self._enough = _BATCH_BYTES
+            table = table if kept.all() else table.filter(pa.array(kept))
         clean = clean_table(table, today=self._today, shape=self._shape)
         # Batches wait for the writer: what nobody wants of them is let go here.
         raw = _raw_rows(table, clean) if self._sink.wants_raw else None
@@ -287,9 +284,9 @@ class Build:
         for number, item in items:
             if isinstance(item, Raw):
                 return []
-            with self._there(number):
-                # Read, not mapped: each map holds a file open, and a batch may be of a thousand small listings.
-                found = find_records(np.fromfile(item.path, np.uint8))
+            # Read, not mapped: each map holds a file open, and a batch may be of a thousand small listings.
+            with self._there(number), pa.OSFile(str(item.path)) as file:
+                found = find_records(np.frombuffer(file.read_buffer(), np.uint8))
             if found is None:
                 return []
             all_found.append(found)
@@ -300,7 +297,9 @@ class Build:
         active = np.concatenate([records.active for records in found])
         contents = None
         if self._fingerprints:
-            hashes = [self._hashes(pa.table({"content": records.contents()}))[::2] for records in found]
+            hashes = [
+                self._reader.hashes(pa.table({"content": records.contents()}))[::2] for records in found
+            ]
             contents = np.concatenate(hashes)
             # Whether a contact is active stands before what was hashed.
             contents[active] = ~contents[active]
@@ -347,7 +346,7 @@ class Build:
         self,
         number: int,
         items: Sequence[tuple[int, Segment | Raw]],
-        found: Sequence[Records],
+        found: list[Records],
         kept: npt.NDArray[np.bool_],
     ) -> list[Raw]:
         """Parse those records of segments that are kept; some are."""
@@ -362,6 +361,8 @@ class Build:
             try:
                 with open_private(some.path) as file:
                     write_records(file, list(zip(found, parts, strict=True)))
+                # Their bytes are in the file now.
+                found.clear()
                 return self._reader.read(some)
             finally:
                 some.path.unlink(missing_ok=True)
@@ -389,19 +390,7 @@ class Build:
     def _contents(self, table: pa.Table) -> npt.NDArray[np.uint64]:
         """Give each record's fingerprint; ContactGroupID differs from answer to answer and says nothing."""
         names = sorted(name for name in table.column_names if name not in {"ContactGroupID", LITERALS})
-        return self._hashes(table.select(names))
-
-    def _hashes(self, table: pa.Table) -> npt.NDArray[np.uint64]:
-        """Give a hash of each row."""
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = duckdb.connect(config={"threads": 1})
-        columns = ", ".join('"{}"'.format(name.replace('"', '""')) for name in table.column_names)
-        connection.register("batch", table)
-        hashes = connection.sql(f"SELECT hash({columns}) AS content FROM batch").to_arrow_table()  # noqa: S608 - quoted names
-        connection.unregister("batch")
-        numbers: npt.NDArray[np.uint64] = hashes.column(0).to_numpy()
-        return numbers
+        return self._reader.hashes(table.select(names))
 
     def _tell(self, prepared: _Prepared, admission: Admission) -> None:
         """Enter a batch into the tallies and the memberships."""
