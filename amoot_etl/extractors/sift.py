@@ -82,13 +82,13 @@ def find_records(data: Bytes) -> Records | None:
     if not len(starts):
         return None
     ends = np.append(starts[1:], len(data)) - 1
-    between = _at(data, ends)
+    between = data[ends]
     if (
         starts[0] != 1
         or (ends - starts).min() < _SHORTEST
         or not (between[:-1] == ord(",")).all()
         or between[-1] != ord("]")
-        or not (_at(data, ends - 1) == ord("}")).all()
+        or not (data[ends - 1] == ord("}")).all()
     ):
         return None
     begun = _begun(data, starts)
@@ -136,7 +136,7 @@ def _begun(data: Bytes, starts: Places) -> tuple[npt.NDArray[np.int64], npt.NDAr
     if longest > 18 or ids.min() < 1:
         return None
     place = starts + len(_ID) + length
-    active = _at(data, place + len(_ACTIVE)) == _TRUE[0]
+    active = data[place + len(_ACTIVE)] == _TRUE[0]
     after = place + len(_ACTIVE) + np.where(active, len(_TRUE), len(_FALSE))
     group = _bytes(data, after + len(_GROUP), _LONGEST_NUMBER)
     length = (group != ord(",")).argmin(axis=1)
@@ -175,10 +175,6 @@ def _with_gaps(data: Bytes, starts: Places, ends: Places) -> pa.Array:
     return pa.Array.from_buffers(
         pa.large_binary(), 2 * len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     )
-
-
-def _at(data: Bytes, places: Places) -> Bytes:
-    return data.take(places)
 
 
 def _bytes(data: Bytes, places: Places, count: int) -> Bytes:
