@@ -109,6 +109,7 @@ def exporting(form: Form) -> Iterator[Line]:
     yield at_most(about, _told(taken["labels"]), _told(base), a_record, 1.3)
     a_contact = taken["labels"].seconds / labels.contacts / (base.seconds / clean.contacts)
     yield Line(f"the same by distinct contact ({labels.contacts:,} of them)", "", "", a_contact)
+    yield at_most("peak memory of an export of those labels", "", "", taken["labels"].peak / _MIB, 600, "MiB")
 
 
 def others(form: Form) -> Iterator[Line]:

@@ -14,7 +14,7 @@ import click
 
 from amoot_etl import errors
 from amoot_etl._version import __version__
-from amoot_etl.cli._frameless import keep_pandas_out
+from amoot_etl.cli._lean import keep_pandas_out, share_malloc
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -83,8 +83,10 @@ class _Commands(click.Group):
             if near:
                 context.fail(f"there is no command {name}; did you mean {near[0]}?")
             return None
-        if context.obj is OUR_PROCESS and name not in _WITH_FRAMES:
-            keep_pandas_out()
+        if context.obj is OUR_PROCESS:
+            share_malloc()
+            if name not in _WITH_FRAMES:
+                keep_pandas_out()
         module = importlib.import_module(f"amoot_etl.cli.{name}")
         command: click.Command = module.command
         return command

@@ -55,8 +55,11 @@ _MOST_BYTES: Final = 4 * _BATCH_BYTES
 """Of a batch of whose records few count: each parsing and cleaning has a price of its own."""
 _ACTIVE: Final = pa.array(["true", "1"])
 _WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
-_WAITING: Final = 2 * _WORKERS
-"""Batches that are worked on or wait for the writer in memory: some 7 MB each, as clean rows."""
+_WAITING: Final = 4 * _WORKERS
+"""Batches that are worked on or wait for the writer in memory: some 7 MB each, as clean rows.
+
+While a row group is written each worker makes three; with less room they would stand idle.
+"""
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from amoot_etl.loaders.leaving import FolderTarget
 from amoot_etl.loaders.parquet import ParquetLoader
 from amoot_etl.loaders.parquet_draft import ParquetDraft
 from amoot_etl.pipeline.build import Build, Tally
+from amoot_etl.pipeline.crew import meanwhile
 from amoot_etl.pipeline.fetch import StartOver
 from amoot_etl.pipeline.progress import Progress
 from amoot_etl.pipeline.proof import ListAgain, Proof, Prover
@@ -186,8 +187,8 @@ class Collector:
         proof = prover.prove(build, updates)
         build.settle()
         finished_at = now()
-        facts = self._group_facts(one.groups, build, titles)
-        sink.finish(build.memberships)
+        with meanwhile(lambda: sink.finish(build.memberships), "finish"):
+            facts = self._group_facts(one.groups, build, titles)
         write_rest(tables, target, build, run=run, groups=facts, finished_at=finished_at)
         target.close()
         return self._collected(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["TICK", "in_background", "in_threads"]
+__all__ = ["TICK", "in_background", "in_threads", "meanwhile"]
 
 TICK: Final = 0.5
 """Longest a main thread waits at a stretch, in seconds: on Windows, Ctrl-C is heard only in between."""
@@ -41,6 +42,32 @@ def in_background(do: Callable[[], _T], name: str) -> Future[_T]:
 
     threading.Thread(target=work, name=f"amoot-{name}", daemon=True).start()
     return future
+
+
+@contextmanager
+def meanwhile(do: Callable[[], object], name: str) -> Iterator[None]:
+    """Do something in another thread while a block works; both have ended when the block is left.
+
+    Args:
+        do: What is done.
+        name: The thread's name, for debuggers.
+
+    Raises:
+        BaseException: What the block raised, else what `do` raised.
+
+    >>> done = []
+    >>> with meanwhile(lambda: done.append("there"), "there"):
+    ...     done.append("here")
+    >>> sorted(done)
+    ['here', 'there']
+    """
+    doing = in_background(do, name)
+    try:
+        yield
+    finally:
+        # Whatever becomes of the block: nobody writes to a folder that is given up.
+        doing.exception()
+    doing.result()
 
 
 def in_threads(do: Callable[[_T], object], things: Iterable[_T], count: int) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from amoot_etl.pipeline.crew import in_background
+from amoot_etl.pipeline.crew import meanwhile
 from amoot_etl.schema import TABLES
 from amoot_etl.transformers.calendar import calendar_table
 from amoot_etl.transformers.contacts import ISSUE_TYPES
@@ -92,30 +92,28 @@ def write_rest(  # noqa: PLR0913 - a set, and what is said of it
         groups: What there is to say of each group.
         finished_at: The end of the run.
     """
-    tables.close_contacts()
+    # The last row group is encoded while the numbers are sorted.
+    with meanwhile(tables.close_contacts, "close"):
+        shared = tables.shared_mobiles()
     counts = {"contacts": tables.contacts_written, "groups": len(groups)}
     info = {**run.info(), "finished_at": finished_at, **counts}
     told = {name: info[name] for name in TABLES["export_info"].names}
-    beside = in_background(lambda: _write_beside(target, groups, read, told), "beside")
-    try:
-        for chunk in _late_issues(tables, read, tables.contacts.close().path):
+    with meanwhile(lambda: _write_beside(target, groups, read, told), "beside"):
+        for chunk in _late_issues(tables, read, shared, tables.contacts.close().path):
             tables.write_issues(chunk)
         tables.issues.close()
-    finally:
-        # Whatever becomes of the issues: nobody writes to a folder that is given up.
-        beside.exception()
-    beside.result()
 
 
-def _late_issues(tables: Tables, read: Read, contacts: Path) -> Iterator[pa.Table]:
+def _late_issues(tables: Tables, read: Read, shared: Mapping[int, int], contacts: Path) -> Iterator[pa.Table]:
     """Give the issues that only the whole set can tell, in chunks.
 
     Args:
         tables: What was written.
         read: What was read.
+        shared: The contacts whose number others have too, and how many share it.
         contacts: The finished Parquet table of contacts.
     """
-    yield from _shared_mobiles(tables.shared_mobiles(), contacts)
+    yield from _shared_mobiles(shared, contacts)
     for tally in read.tallies:
         yield _repeated(tally)
         yield _issues(

@@ -1,18 +1,22 @@
-"""Keep pandas out of a process that has no use for it.
+"""What a process of ours alone does without.
 
-Arrow imports pandas, where it is installed, the first time it is handed a Python list, to learn whether that is a
+Pandas: Arrow imports it, where it is installed, the first time it is handed a Python list, to learn whether that is a
 Series. It costs every run of ours a third of a second and 30 MB, and most commands never touch a frame.
+
+A memory pool beside malloc: Arrow's takes memory from the system and gives it back for every batch anew, while what
+NumPy let go of lies beside it. An export needs 70 MB less without, and a second less of the kernel.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["keep_pandas_out"]
+__all__ = ["keep_pandas_out", "share_malloc"]
 
 
 class _NoPandas:
@@ -28,3 +32,8 @@ def keep_pandas_out() -> None:
     """Let this process run as if pandas were not installed, unless it has been imported already."""
     if "pandas" not in sys.modules:
         sys.meta_path.insert(0, _NoPandas())
+
+
+def share_malloc() -> None:
+    """Let Arrow, not imported yet, take its memory where everybody else does, unless the user chose a pool."""
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
