@@ -40,6 +40,7 @@ PARTS: Final = (
     ("write", "pipeline.sink", "DraftSink.finish"),
     ("compare with the list of changes", "pipeline.prove", "_note_updates"),
     ("compare with the list of changes", "pipeline.proof", "compare"),
+    ("tables beside contacts", "pipeline.collect", "write_beside"),
     ("tables beside contacts", "pipeline.collect", "write_rest"),
     ("publish", "pipeline.publishing", "publish"),
 )

@@ -13,7 +13,6 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    import duckdb
     import numpy.typing as npt
 
     from amoot_etl.extractors.landing import Segment
@@ -144,6 +144,8 @@ class BodyReader:
         """Give this thread's connection; each works with one thread of its own."""
         connection: duckdb.DuckDBPyConnection | None = getattr(self._local, "connection", None)
         if connection is None:
+            import duckdb  # noqa: PLC0415 - a sync that finds nothing changed does without
+
             connection = self._local.connection = duckdb.connect(
                 config={"threads": 1, "autoinstall_known_extensions": False}
             )
@@ -155,6 +157,8 @@ class BodyReader:
 
     def _read_fast(self, segment: Segment) -> Raw | None:
         """Read a whole segment at once; None unless it is proved that nothing was lost or changed."""
+        import duckdb  # noqa: PLC0415 - as above
+
         # Mapped, not read: one copy less of every byte. A plain array of it: each slice of a memmap runs Python code.
         values = _count_values(np.asarray(np.memmap(segment.path, np.uint8, "r")))
         if values is None:

@@ -25,18 +25,23 @@ if TYPE_CHECKING:
     Bytes = npt.NDArray[np.uint8]
     Places = npt.NDArray[np.int64]
 
-__all__ = ["Records", "find_records", "write_records"]
+__all__ = ["Records", "find_entries", "find_records", "write_records"]
 
 _ID: Final = b'{"ID":'
 _ACTIVE: Final = b',"Active":'
 _GROUP: Final = b',"ContactGroupID":'
 _STAMP: Final = b'"UpdateDateTime":'
+_BEFORE_STAMP: Final = b"," + _STAMP + b'"'
+_DELETED: Final = b'","Deleted":'
 _TRUE: Final = b"true"
 _FALSE: Final = b"false"
 _LONGEST_NUMBER: Final = 20
 _LONGEST_STAMP: Final = 40
 _SHORTEST: Final = 160
 """Of a record: shorter ones lack fields."""
+_SHORTEST_ENTRY: Final = 50
+"""Of an entry of the list of changes."""
+_ENTRY_QUOTES: Final = 8
 _RUNS: Final = 1000
 """Runs of wanted records that are written at a time: a megabyte or two."""
 
@@ -78,25 +83,53 @@ def find_records(data: Bytes) -> Records | None:
     >>> records.ids.tolist(), records.active.tolist(), records.stamps[0].as_py()
     ([7, 1234], [True, True], '2026-01-02T03:04:05')
     """
-    starts = places_of(data, b"{")
-    if not len(starts):
-        return None
-    ends = np.append(starts[1:], len(data)) - 1
-    between = data[ends]
-    if (
-        starts[0] != 1
-        or (ends - starts).min() < _SHORTEST
-        or not (between[:-1] == ord(",")).all()
-        or between[-1] != ord("]")
-        or not (data[ends - 1] == ord("}")).all()
-    ):
-        return None
-    begun = _begun(data, starts)
-    stamps = _stamps(data, ends) if begun else None
-    if begun is None or stamps is None:
+    edges = _edges(data, _SHORTEST)
+    begun = _begun(data, edges[0]) if edges else None
+    stamps = _stamps(data, edges[1]) if edges and begun else None
+    if edges is None or begun is None or stamps is None:
         return None
     ids, active, values = begun
-    return Records(data, starts, ends, values, ids, active, stamps)
+    return Records(data, *edges, values, ids, active, stamps)
+
+
+def find_entries(data: Bytes) -> tuple[npt.NDArray[np.int64], pa.Array] | None:
+    """Read the entries of a segment of `ContactListUpdates`; None unless every byte is as the portal writes it.
+
+    Args:
+        data: A JSON array of entries.
+
+    Returns:
+        The ID of each, and the text of its stamp.
+
+    >>> entry = b'{"ID":%d,"UpdateDateTime":"2026-01-02T03:04:05.6","Deleted":false}'
+    >>> ids, stamps = find_entries(np.frombuffer(b"[" + entry % 7 + b"," + entry % 1234 + b"]", np.uint8))
+    >>> ids.tolist(), stamps[1].as_py()
+    ([7, 1234], '2026-01-02T03:04:05.6')
+    """
+    edges = _edges(data, _SHORTEST_ENTRY)
+    numbers = _ids(data, edges[0]) if edges else None
+    if edges is None or numbers is None:
+        return None
+    ids, after = numbers
+    ends = edges[1]
+    begins = after + len(_BEFORE_STAMP)
+    deleted = data[ends - 3] == _TRUE[-2]
+    tail = ends - 1 - np.where(deleted, len(_TRUE), len(_FALSE))
+    closes = tail - len(_DELETED)
+    if (
+        (closes < begins).any()
+        or not _stands(data, after, _BEFORE_STAMP)
+        or not _stands(data, closes, _DELETED)
+        or not _stands(data, tail[deleted], _TRUE)
+        or not _stands(data, tail[~deleted], _FALSE)
+        # Three keys and a stamp: no stamp holds a quote, nor anything that stands for another letter.
+        or np.count_nonzero(data == ord('"')) != _ENTRY_QUOTES * len(ids)
+        or (data == ord("\\")).any()
+        or (data < ord(" ")).any()
+    ):
+        return None
+    stamps = _texts(data, begins, closes)
+    return None if stamps is None else (ids, stamps)
 
 
 def write_records(file: BinaryIO, parts: Sequence[tuple[Records, npt.NDArray[np.bool_]]]) -> None:
@@ -119,8 +152,26 @@ def write_records(file: BinaryIO, parts: Sequence[tuple[Records, npt.NDArray[np.
     file.write(b"]")
 
 
-def _begun(data: Bytes, starts: Places) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], Places] | None:
-    """Read the ID and whether the contact is active, and find what follows; None where a record begins otherwise."""
+def _edges(data: Bytes, shortest: int) -> tuple[Places, Places] | None:
+    """Find where each object of an array begins, and one past where it ends; None where other braces stand between."""
+    starts = places_of(data, b"{")
+    if not len(starts):
+        return None
+    ends = np.append(starts[1:], len(data)) - 1
+    between = data[ends]
+    if (
+        starts[0] != 1
+        or (ends - starts).min() < shortest
+        or not (between[:-1] == ord(",")).all()
+        or between[-1] != ord("]")
+        or not (data[ends - 1] == ord("}")).all()
+    ):
+        return None
+    return starts, ends
+
+
+def _ids(data: Bytes, starts: Places) -> tuple[npt.NDArray[np.int64], Places] | None:
+    """Read the IDs with which objects begin, and find what follows; None where one begins otherwise."""
     if not _stands(data, starts, _ID):
         return None
     digits = _bytes(data, starts + len(_ID), _LONGEST_NUMBER)
@@ -133,9 +184,17 @@ def _begun(data: Bytes, starts: Places) -> tuple[npt.NDArray[np.int64], npt.NDAr
             return None
         ids = np.where(here, ids * 10 + digit, ids)
     # Of 19 digits some would not fit; no ID has so many.
-    if longest > 18 or ids.min() < 1:
+    if longest > 18 or ids.min() < 1 or (digits[:, 0] == ord("0")).any():
         return None
-    place = starts + len(_ID) + length
+    return ids, starts + len(_ID) + length
+
+
+def _begun(data: Bytes, starts: Places) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], Places] | None:
+    """Read the ID and whether the contact is active, and find what follows; None where a record begins otherwise."""
+    numbers = _ids(data, starts)
+    if numbers is None:
+        return None
+    ids, place = numbers
     active = data[place + len(_ACTIVE)] == _TRUE[0]
     after = place + len(_ACTIVE) + np.where(active, len(_TRUE), len(_FALSE))
     group = _bytes(data, after + len(_GROUP), _LONGEST_NUMBER)
@@ -160,9 +219,13 @@ def _stamps(data: Bytes, ends: Places) -> pa.Array | None:
     begins = ends - 2 - length
     if not _stands(data, begins - 1 - len(_STAMP), _STAMP) or (tails == ord("\\")).any():
         return None
+    return _texts(data, begins, ends - 2)
+
+
+def _texts(data: Bytes, starts: Places, ends: Places) -> pa.Array | None:
+    """Give parts of the data as `string`; None where one is no UTF-8."""
     try:
-        every_second = pa.array(np.arange(0, 2 * len(ends), 2))
-        return _with_gaps(data, begins, ends - 2).take(every_second).cast(pa.string())
+        return _with_gaps(data, starts, ends).take(pa.array(np.arange(0, 2 * len(ends), 2))).cast(pa.string())
     except pa.ArrowInvalid:
         return None
 

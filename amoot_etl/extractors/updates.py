@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
 
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors.body import BodyReader, usable_ids
 from amoot_etl.extractors.contacts import frame_of, iter_listing
 from amoot_etl.extractors.groups import ALL
 from amoot_etl.extractors.landing import UPDATES
+from amoot_etl.extractors.sift import find_entries
 from amoot_etl.schema import UPDATE_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    import numpy as np
     import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from amoot_etl.client import Client
     from amoot_etl.extractors.body import Raw
     from amoot_etl.extractors.landing import Segment
+
+    _Told: TypeAlias = tuple[npt.NDArray[np.int64], pa.Array]
 
 __all__ = ["entries", "extract_updates", "iter_updates", "update_reader"]
 
@@ -59,9 +63,7 @@ def update_reader() -> BodyReader:
     return BodyReader(UPDATES, UPDATE_FIELDS)
 
 
-def entries(
-    segments: Sequence[Segment], *, in_haste: Callable[[], bool] = lambda: True
-) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:
+def entries(segments: Sequence[Segment], *, in_haste: Callable[[], bool] = lambda: True) -> Iterator[_Told]:
     """Give the landed entries that have a usable ID, in chunks: IDs and stamps as they were written.
 
     Args:
@@ -71,23 +73,18 @@ def entries(
     Raises:
         UnexpectedAnswer: The list is not what the portal documents.
     """
-    for raw in _read_side_by_side(segments, in_haste):
-        numbers = usable_ids(raw.table.column("ID"))
-        if numbers is not None:
-            yield numbers, raw.table.column("UpdateDateTime").combine_chunks()
-
-
-def _read_side_by_side(segments: Sequence[Segment], in_haste: Callable[[], bool]) -> Iterator[Raw]:
-    """Read segments some at a time; from one on that cannot be read by itself, all as one stream."""
     reader = update_reader()
 
-    def read(segment: Segment) -> list[Raw] | None:
+    def read(segment: Segment) -> list[_Told] | None:
+        if not segment.cut:
+            return None
+        found = find_entries(np.fromfile(segment.path, np.uint8))
         try:
-            return reader.read(segment) if segment.cut else None
+            return [found] if found else list(_told(reader.read(segment)))
         except UnexpectedAnswer:
             return None
 
-    coming: deque[Future[list[Raw] | None]] = deque()
+    coming: deque[Future[list[_Told] | None]] = deque()
     following = iter(segments)
 
     def go_on() -> None:
@@ -101,7 +98,16 @@ def _read_side_by_side(segments: Sequence[Segment], in_haste: Callable[[], bool]
         for number in range(len(segments)):
             chunks = coming.popleft().result()
             if chunks is None:
-                yield from reader.read_carefully(segments[number:])
+                # It cannot be read by itself: from here on all is one stream.
+                yield from _told(reader.read_carefully(segments[number:]))
                 return
             go_on()
             yield from chunks
+
+
+def _told(raws: Iterable[Raw]) -> Iterator[_Told]:
+    """Give the IDs and stamps of parsed entries."""
+    for raw in raws:
+        numbers = usable_ids(raw.table.column("ID"))
+        if numbers is not None:
+            yield numbers, raw.table.column("UpdateDateTime").combine_chunks()

@@ -23,7 +23,7 @@ from amoot_etl.pipeline.proof import ListAgain, Proof, Prover
 from amoot_etl.pipeline.round import Round
 from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import DirectSink, DraftSink, Sink, Tables
-from amoot_etl.pipeline.tables import GroupFacts, count_active, write_rest
+from amoot_etl.pipeline.tables import GroupFacts, count_active, write_beside, write_rest
 from amoot_etl.transformers.text import clean
 
 if TYPE_CHECKING:
@@ -189,7 +189,8 @@ class Collector:
         finished_at = now()
         with meanwhile(lambda: sink.finish(build.memberships), "finish"):
             facts = self._group_facts(one.groups, build, titles)
-        write_rest(tables, target, build, run=run, groups=facts, finished_at=finished_at)
+            write_beside(target, facts, build.memberships)
+        write_rest(tables, target, build, run=run, groups=len(facts), finished_at=finished_at)
         target.close()
         return self._collected(
             one,

@@ -49,9 +49,25 @@ class Memberships:
         self._places.append(self._place(group_id))
         self._sorted = False
 
+    def settle(self) -> None:
+        """Sort what was entered since the last look; until more is, threads may look side by side."""
+        if self._sorted:
+            return
+        contacts = np.concatenate([self._contacts, *(part.read() for part in self._parts)])
+        lengths = [len(self._contacts), *(part.length for part in self._parts)]
+        groups = np.repeat(np.array([-1, *self._places], np.int32), lengths)
+        groups[: len(self._group_of)] = self._group_of
+        self._shelf, self._parts, self._places = Shelf(), [], []
+        if not is_rising(contacts):
+            order = np.lexsort((groups, contacts))
+            contacts, groups = contacts[order], groups[order]
+        self._contacts, self._group_of = contacts, groups
+        self._sorted = True
+        self._members = None
+
     def keep(self, contacts: npt.NDArray[np.int64]) -> None:
         """Drop the memberships of contacts that are not among some rising IDs."""
-        self._settle()
+        self.settle()
         if np.array_equal(self._contacts, contacts):
             return
         kept = inside(self._contacts, contacts)
@@ -61,7 +77,7 @@ class Memberships:
 
     def members(self, group_id: int) -> npt.NDArray[np.int64]:
         """Give a group's contacts, rising."""
-        self._settle()
+        self.settle()
         if self._members is None:
             order = np.argsort(self._group_of, kind="stable")
             ends = np.cumsum(np.bincount(self._group_of, minlength=len(self._groups)))
@@ -76,7 +92,7 @@ class Memberships:
         >>> memberships.titles_of(np.array([2, 1, 9])).to_pylist()
         ['VIP | مشتری', 'مشتری', None]
         """
-        self._settle()
+        self.settle()
         starts = np.searchsorted(self._contacts, contacts, "left")
         counts = self._lengths(starts, contacts)
         offsets = np.zeros(len(contacts) + 1, np.int64)
@@ -109,28 +125,12 @@ class Memberships:
 
     def chunks(self) -> Iterator[pa.Table]:
         """Give the rows of `contact_groups`, by contact and group."""
-        self._settle()
+        self.settle()
         for start in range(0, len(self._contacts), _CHUNK):
             part = slice(start, start + _CHUNK)
             yield pa.table(
                 {"contact_id": self._contacts[part], "group_id": self._groups[self._group_of[part]]}
             )
-
-    def _settle(self) -> None:
-        """Sort what was entered since the last look."""
-        if self._sorted:
-            return
-        contacts = np.concatenate([self._contacts, *(part.read() for part in self._parts)])
-        lengths = [len(self._contacts), *(part.length for part in self._parts)]
-        groups = np.repeat(np.array([-1, *self._places], np.int32), lengths)
-        groups[: len(self._group_of)] = self._group_of
-        self._shelf, self._parts, self._places = Shelf(), [], []
-        if not is_rising(contacts):
-            order = np.lexsort((groups, contacts))
-            contacts, groups = contacts[order], groups[order]
-        self._contacts, self._group_of = contacts, groups
-        self._sorted = True
-        self._members = None
 
     def _place(self, group_id: int) -> int:
         return int(np.searchsorted(self._groups, group_id))

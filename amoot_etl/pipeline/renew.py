@@ -10,7 +10,7 @@ from amoot_etl.loaders.leaving import FolderTarget
 from amoot_etl.loaders.parquet import ParquetLoader
 from amoot_etl.loaders.parquet_patch import ParquetPatch, can_patch
 from amoot_etl.pipeline.collect import Collected
-from amoot_etl.pipeline.crew import in_background
+from amoot_etl.pipeline.crew import in_background, meanwhile
 from amoot_etl.pipeline.idsets import NOBODY, union, without
 from amoot_etl.pipeline.infull import InFull, listed_at
 from amoot_etl.pipeline.memberships import Memberships
@@ -19,7 +19,7 @@ from amoot_etl.pipeline.publishing import compression_of
 from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import Tables
 from amoot_etl.pipeline.splice import Splice
-from amoot_etl.pipeline.tables import GroupFacts, write_rest
+from amoot_etl.pipeline.tables import GroupFacts, write_beside, write_rest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,9 +67,10 @@ class Renewal:
         memberships = Memberships(titles)
         for group_id in titles:
             memberships.add(group_id, known.members.get(group_id, NOBODY))
+        memberships.settle()
         facts = [self._facts(group, titles[group.group_id]) for group in asking.groups]
         tallies = [_Tally(group_id, one.unreadable, one.repeated) for group_id, one in known.listed.items()]
-        read = _Read(tallies, asking.learnt.loose_unreadable, memberships)
+        read = _Read(tallies, asking.learnt.loose_unreadable)
         splice = Splice(
             self._previous, asking.learnt, known, memberships, _regrouped(known, titles), today=run.today
         )
@@ -79,10 +80,11 @@ class Renewal:
         digest = in_background(lambda: sha256_of(source), "digest")
         with FolderTarget(self._draft.folder, run.facts(finished_at), ".parquet", self._loader) as target:
             tables = Tables(target, raw=run.raw, shape=run.shape)
-            splice.write(tables)
+            with meanwhile(lambda: write_beside(target, facts, memberships), "beside"):
+                splice.write(tables)
             if digest.result() != (self._previous.entry("contacts") or {}).get("sha256"):
                 raise InFull("the current set's contacts are not what was written")
-            write_rest(tables, target, read, run=run, groups=facts, finished_at=finished_at)
+            write_rest(tables, target, read, run=run, groups=len(facts), finished_at=finished_at)
         unreadable = sum(len(one.unreadable) for one in known.listed.values())
         return Collected(
             written=target.written,
@@ -157,7 +159,6 @@ class _Read(NamedTuple):
 
     tallies: list[_Tally]
     loose_unreadable: list[str]
-    memberships: Memberships
 
 
 def warnings_of(asking: CatchUp) -> list[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.run import Run
     from amoot_etl.pipeline.sink import Tables
 
-__all__ = ["GroupFacts", "Read", "Tallied", "count_active", "listing_name", "write_rest"]
+__all__ = ["GroupFacts", "Read", "Tallied", "count_active", "listing_name", "write_beside", "write_rest"]
 
 _NO_GROUP: Final = {0: "the listing of all contacts", -1: "the listing of contacts without a label"}
 
@@ -52,10 +52,6 @@ class Read(Protocol):
     def loose_unreadable(self) -> Sequence[str]:
         """Records without a usable ID that came by themselves."""
 
-    @property
-    def memberships(self) -> Memberships:
-        """Who is in which group."""
-
 
 class Tallied(Protocol):
     """What one listing held, as far as its issues go."""
@@ -79,29 +75,65 @@ def write_rest(  # noqa: PLR0913 - a set, and what is said of it
     read: Read,
     *,
     run: Run,
-    groups: Sequence[GroupFacts],
+    groups: int,
     finished_at: dt.datetime,
 ) -> None:
-    """Finish contacts, and write what follows them: the issues that only the whole can tell, the tables beside.
+    """Finish contacts, and write what follows them: the issues that only the whole can tell, and `export_info`.
 
     Args:
         tables: What was written: all contacts, and their own issues.
         target: Where the tables go.
         read: What was read.
         run: The run.
-        groups: What there is to say of each group.
+        groups: How many groups there are.
         finished_at: The end of the run.
     """
     # The last row group is encoded while the numbers are sorted.
     with meanwhile(tables.close_contacts, "close"):
         shared = tables.shared_mobiles()
-    counts = {"contacts": tables.contacts_written, "groups": len(groups)}
-    info = {**run.info(), "finished_at": finished_at, **counts}
-    told = {name: info[name] for name in TABLES["export_info"].names}
-    with meanwhile(lambda: _write_beside(target, groups, read, told), "beside"):
-        for chunk in _late_issues(tables, read, shared, tables.contacts.close().path):
-            tables.write_issues(chunk)
-        tables.issues.close()
+    for chunk in _late_issues(tables, read, shared, tables.contacts.close().path):
+        tables.write_issues(chunk)
+    tables.issues.close()
+    told = run.info() | {"finished_at": finished_at, "contacts": tables.contacts_written, "groups": groups}
+    moment = pa.timestamp("us", "Asia/Tehran")
+    with target.open(TABLES["export_info"]) as loader:
+        columns = {
+            name: pa.array([told[name]], moment if name == "finished_at" else None)
+            for name in TABLES["export_info"].names
+        }
+        loader.append(pa.table(columns))
+
+
+def write_beside(target: Target, groups: Sequence[GroupFacts], memberships: Memberships) -> None:
+    """Write the tables that stand beside contacts: groups, contact_groups and calendar.
+
+    Args:
+        target: Where the tables go.
+        groups: What there is to say of each group.
+        memberships: Who is in which.
+    """
+    columns = {
+        "group_id": [facts.group.group_id for facts in groups],
+        "title": [facts.title for facts in groups],
+        "contacts_count": [facts.group.contacts_count for facts in groups],
+        "contacts_active_count": [facts.group.contacts_active_count for facts in groups],
+        "contacts_exported": [facts.exported for facts in groups],
+        "contacts_active_exported": [facts.active_exported for facts in groups],
+        "reconciled": [facts.reconciled for facts in groups],
+    }
+    with target.open(TABLES["groups"]) as loader:
+        types = [pa.int64(), pa.string(), *[pa.int64()] * 4, pa.bool_()]
+        loader.append(
+            pa.table(
+                [pa.array(values, kind) for values, kind in zip(columns.values(), types, strict=True)],
+                list(columns),
+            )
+        )
+    with target.open(TABLES["contact_groups"]) as loader:
+        for chunk in memberships.chunks():
+            loader.append(chunk)
+    with target.open(TABLES["calendar"]) as loader:
+        loader.append(calendar_table())
 
 
 def _late_issues(tables: Tables, read: Read, shared: Mapping[int, int], contacts: Path) -> Iterator[pa.Table]:
@@ -128,42 +160,6 @@ def _late_issues(tables: Tables, read: Read, shared: Mapping[int, int], contacts
         (None, "extra", "unknown_field", field, f"{_contacts(count)} it")
         for field, count in sorted(tables.unknown_fields.items())
     )
-
-
-def _write_beside(target: Target, groups: Sequence[GroupFacts], read: Read, info: Mapping[str, Any]) -> None:
-    """Write groups, contact_groups, calendar and export_info."""
-    columns = {
-        "group_id": [facts.group.group_id for facts in groups],
-        "title": [facts.title for facts in groups],
-        "contacts_count": [facts.group.contacts_count for facts in groups],
-        "contacts_active_count": [facts.group.contacts_active_count for facts in groups],
-        "contacts_exported": [facts.exported for facts in groups],
-        "contacts_active_exported": [facts.active_exported for facts in groups],
-        "reconciled": [facts.reconciled for facts in groups],
-    }
-    with target.open(TABLES["groups"]) as loader:
-        types = [pa.int64(), pa.string(), *[pa.int64()] * 4, pa.bool_()]
-        loader.append(
-            pa.table(
-                [pa.array(values, kind) for values, kind in zip(columns.values(), types, strict=True)],
-                list(columns),
-            )
-        )
-    with target.open(TABLES["contact_groups"]) as loader:
-        for chunk in read.memberships.chunks():
-            loader.append(chunk)
-    with target.open(TABLES["calendar"]) as loader:
-        loader.append(calendar_table())
-    with target.open(TABLES["export_info"]) as loader:
-        moment = pa.timestamp("us", "Asia/Tehran")
-        loader.append(
-            pa.table(
-                {
-                    name: pa.array([value], moment if name == "finished_at" else None)
-                    for name, value in info.items()
-                }
-            )
-        )
 
 
 def _shared_mobiles(shared: Mapping[int, int], contacts: Path) -> Iterator[pa.Table]:
