@@ -1,9 +1,8 @@
 """From landed listings to the tables of contacts and issues, in bounded memory and one pass.
 
-Workers take batches of landed segments: they parse, wait for their turn to enter the batch on the roll (in the
-order of the listings, which settles which record of a contact counts), clean what counts, and hand it on. Where
-contacts are expected more than once, or only some are wanted, the bytes tell whose records a batch holds, and only
-what counts is parsed, after the turn. One writer takes the clean batches in that same order.
+Workers take batches of landed segments: they read whose records those hold (`intake`), wait for their turn to enter
+the batch on the roll (in the order of the listings, which settles which record of a contact counts), clean what
+counts, and hand it on. One writer takes the clean batches in that same order.
 
 A contact's groups are known once every listing has been read. With at most one group that has contacts they are
 known at once; otherwise each batch is written all the same, and the column of groups laid in at the end. Whatever
@@ -18,34 +17,31 @@ import threading
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from amoot_etl.errors import UnexpectedAnswer
-from amoot_etl.extractors.body import LITERALS, Raw, usable_ids
-from amoot_etl.extractors.contacts import contact_reader
-from amoot_etl.extractors.landing import open_private
-from amoot_etl.extractors.sift import Records, find_records, write_records
+from amoot_etl.extractors.body import Raw
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.fetch import Listing, StartOver
+from amoot_etl.pipeline.intake import Intake
 from amoot_etl.pipeline.memberships import Memberships
-from amoot_etl.pipeline.roll import Admission, Entries, Roll
+from amoot_etl.pipeline.roll import Roll
 from amoot_etl.pipeline.sink import Batch, Sink
 from amoot_etl.schema import CONTACT_FIELDS
 from amoot_etl.transformers.contacts import CleanedTable, clean_table
-from amoot_etl.transformers.stamps import stamp_order
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
+    import pyarrow as pa
 
     from amoot_etl.extractors.landing import Segment
+    from amoot_etl.pipeline.intake import Item, Prepared
+    from amoot_etl.pipeline.roll import Admission
     from amoot_etl.shape import Shape
 
 __all__ = ["Build", "Tally"]
@@ -53,7 +49,6 @@ __all__ = ["Build", "Tally"]
 _BATCH_BYTES: Final = 6 << 20
 _MOST_BYTES: Final = 4 * _BATCH_BYTES
 """Of a batch of whose records few count: each parsing and cleaning has a price of its own."""
-_ACTIVE: Final = pa.array(["true", "1"])
 _WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
 _WAITING: Final = 4 * _WORKERS
 """Batches that are worked on or wait for the writer in memory: some 7 MB each, as clean rows.
@@ -74,16 +69,6 @@ class Tally:
     unreadable: list[str] = field(default_factory=list)
     repeated: Counter[int] = field(default_factory=Counter)
     """Contacts that stood in it more than once: how many times too often."""
-
-
-class _Prepared(NamedTuple):
-    """A batch of which it is known whose records it holds."""
-
-    entries: Entries
-    unreadable: list[tuple[int, str]]
-    table: pa.Table | None
-    """Its records, parsed; None as long as `found` tells enough of them."""
-    found: list[Records]
 
 
 class Build:
@@ -126,7 +111,7 @@ class Build:
         self._shape = shape
         self._wants = wants
         self._watch = watch
-        self._reader = contact_reader()
+        self._intake = Intake(listings, fingerprints=fingerprints, sift=fingerprints or wants is not None)
         self._turn = threading.Condition()
         self._next = 0
         self._batches = 0
@@ -175,9 +160,9 @@ class Build:
 
     # Inside
 
-    def _items(self) -> Iterator[list[tuple[int, Segment | Raw]]]:
+    def _items(self) -> Iterator[list[Item]]:
         """Group what lands into batches: segments of one or more listings, or chunks of a stream."""
-        batch: list[tuple[int, Segment | Raw]] = []
+        batch: list[Item] = []
         size = 0
         for number, item, more_waits in self._landed():
             if isinstance(item, Raw):
@@ -200,7 +185,7 @@ class Build:
         """Give what lands, in order: the listing's number, a segment or a chunk, and whether more is there."""
         for number, listing in enumerate(self._listings):
             if listing.torn:
-                yield from ((number, raw, True) for raw in self._reader.read_carefully(listing.wait()))
+                yield from ((number, raw, True) for raw in self._intake.stream(listing.wait()))
                 continue
             following = self._listings[number + 1] if number + 1 < len(self._listings) else None
             for segment in listing.segments():
@@ -209,25 +194,22 @@ class Build:
                     yield number, segment, more
                 else:
                     # It lands last and whole, and only a stream can read it.
-                    yield from ((number, raw, True) for raw in self._reader.read_carefully([segment]))
+                    yield from ((number, raw, True) for raw in self._intake.stream([segment]))
 
-    def _process(self, number: int, items: Sequence[tuple[int, Segment | Raw]]) -> Batch:
+    def _process(self, number: int, items: Sequence[Item]) -> Batch:
         with self._in_turn(number) as enter:
-            prepared = self._prepare(items)
+            prepared = self._intake.read(items)
             enter()
             admission = self.roll.admit(number, prepared.entries)
             self._tell(prepared, admission)
         if not self._fingerprints and (admission.first_in_listing & ~admission.keep).any():
             raise StartOver("a contact stands in more than one listing")
-        entries, table = prepared.entries, prepared.table
+        entries = prepared.entries
         kept = admission.keep if self._wants is None else admission.keep & self._wants(entries.ids)
-        if table is None:
-            # The next ones are to be so large that about a batch of each is parsed.
-            self._enough = min(_MOST_BYTES, _BATCH_BYTES * len(kept) // max(1, int(kept.sum())))
-            table = self._parsed(number, items, prepared, kept)
-        else:
-            self._enough = _BATCH_BYTES
-            table = table if kept.all() else table.filter(pa.array(kept))
+        # Of batches that are parsed late the next ones are to be so large that about a batch of each is parsed.
+        spared = len(kept) // max(1, int(kept.sum())) if prepared.table is None else 1
+        self._enough = min(_MOST_BYTES, _BATCH_BYTES * spared)
+        table = self._intake.rows(number, items, prepared, kept)
         clean = clean_table(table, today=self._today, shape=self._shape)
         # Batches wait for the writer: what nobody wants of them is let go here.
         raw = _raw_rows(table, clean) if self._sink.wants_raw else None
@@ -255,147 +237,7 @@ class Build:
             self._next = 1 << 62
             self._turn.notify_all()
 
-    def _prepare(self, items: Sequence[tuple[int, Segment | Raw]]) -> _Prepared:
-        # Where contacts are expected twice, or not all are wanted, records are parsed when it is known which.
-        found = self._found(items) if self._fingerprints or self._wants is not None else []
-        if found:
-            return self._entered(items, found)
-        tables: list[pa.Table] = []
-        listings: list[npt.NDArray[np.int32]] = []
-        unreadable: list[tuple[int, str]] = []
-        for number, item in items:
-            for raw in self._raws(number, item):
-                tables.append(raw.table)
-                listings.append(np.full(raw.table.num_rows, number, np.int32))
-                unreadable += [(number, text) for text in raw.unreadable]
-        table = _joined(tables)
-        ids = usable_ids(table.column("ID"))
-        if ids is None:
-            raise AssertionError("the reader gave a record without a usable ID")
-        entries = Entries(
-            ids,
-            stamp_order(_one(table.column("UpdateDateTime"))),
-            self._contents(table) if self._fingerprints else None,
-            np.concatenate(listings) if listings else np.empty(0, np.int32),
-            _active(table),
-        )
-        return _Prepared(entries, unreadable, table, [])
-
-    def _found(self, items: Sequence[tuple[int, Segment | Raw]]) -> list[Records]:
-        """Find the records of segments by their bytes; nothing unless those of all are found."""
-        all_found = []
-        for number, item in items:
-            if isinstance(item, Raw):
-                return []
-            # Read, not mapped: each map holds a file open, and a batch may be of a thousand small listings.
-            with self._there(number), pa.OSFile(str(item.path)) as file:
-                found = find_records(np.frombuffer(file.read_buffer(), np.uint8))
-            if found is None:
-                return []
-            all_found.append(found)
-        return all_found
-
-    def _entered(self, items: Sequence[tuple[int, Segment | Raw]], found: list[Records]) -> _Prepared:
-        """Give a batch as what was found of it tells."""
-        active = np.concatenate([records.active for records in found])
-        contents = None
-        if self._fingerprints:
-            hashes = [
-                self._reader.hashes(pa.table({"content": records.contents()}))[::2] for records in found
-            ]
-            contents = np.concatenate(hashes)
-            # Whether a contact is active stands before what was hashed.
-            contents[active] = ~contents[active]
-        entries = Entries(
-            np.concatenate([records.ids for records in found]),
-            stamp_order(pa.concat_arrays([records.stamps for records in found])),
-            contents,
-            np.repeat(
-                np.array([number for number, _ in items], np.int32), [len(records.ids) for records in found]
-            ),
-            active,
-        )
-        return _Prepared(entries, [], None, found)
-
-    def _parsed(
-        self,
-        number: int,
-        items: Sequence[tuple[int, Segment | Raw]],
-        prepared: _Prepared,
-        kept: npt.NDArray[np.bool_],
-    ) -> pa.Table:
-        """Parse those records of a batch that are kept."""
-        if not kept.any():
-            return _joined([])
-        entries = prepared.entries
-        try:
-            raws = self._raws_of(number, items, prepared.found, kept)
-        except UnexpectedAnswer:
-            raws = []
-        table = _joined([raw.table for raw in raws])
-        ids = usable_ids(table.column("ID"))
-        if (
-            ids is None
-            or any(raw.unreadable for raw in raws)
-            or not np.array_equal(ids, entries.ids[kept])
-            or not np.array_equal(_active(table), entries.active[kept])
-        ):
-            for listing, _ in items:
-                self._listings[listing].torn = True
-            raise StartOver("records that are not what their bytes say")
-        return table
-
-    def _raws_of(
-        self,
-        number: int,
-        items: Sequence[tuple[int, Segment | Raw]],
-        found: list[Records],
-        kept: npt.NDArray[np.bool_],
-    ) -> list[Raw]:
-        """Parse those records of segments that are kept; some are."""
-        (listing, first), *others = items
-        if isinstance(first, Raw):
-            raise TypeError("only segments are parsed late")
-        with self._there(listing):
-            if kept.all() and not others:
-                return self._reader.read(first)
-            some = replace(first, path=first.path.with_name(f"kept-{number}.json"))
-            parts = np.split(kept, np.cumsum([len(records.ids) for records in found])[:-1])
-            try:
-                with open_private(some.path) as file:
-                    write_records(file, list(zip(found, parts, strict=True)))
-                # Their bytes are in the file now.
-                found.clear()
-                return self._reader.read(some)
-            finally:
-                some.path.unlink(missing_ok=True)
-
-    @contextmanager
-    def _there(self, number: int) -> Iterator[None]:
-        """Start over where a failed attempt has just taken a segment away."""
-        try:
-            yield
-        except FileNotFoundError:
-            group_id = self._listings[number].group_id
-            raise StartOver(f"the listing of {group_id} had to be downloaded again") from None
-
-    def _raws(self, number: int, item: Segment | Raw) -> Sequence[Raw]:
-        if isinstance(item, Raw):
-            return [item]
-        listing = self._listings[number]
-        try:
-            with self._there(number):
-                return self._reader.read(item)
-        except UnexpectedAnswer:
-            listing.torn = True
-            raise StartOver(f"a record of the listing of {listing.group_id} was cut in two") from None
-
-    def _contents(self, table: pa.Table) -> npt.NDArray[np.uint64]:
-        """Give each record's fingerprint; ContactGroupID differs from answer to answer and says nothing."""
-        names = sorted(name for name in table.column_names if name not in {"ContactGroupID", LITERALS})
-        return self._reader.hashes(table.select(names))
-
-    def _tell(self, prepared: _Prepared, admission: Admission) -> None:
+    def _tell(self, prepared: Prepared, admission: Admission) -> None:
         """Enter a batch into the tallies and the memberships."""
         entries, first = prepared.entries, admission.first_in_listing
         for number in once(entries.listings.astype(np.int64)).tolist():
@@ -421,29 +263,9 @@ class Build:
             self._watch(self._received)
 
 
-def _joined(tables: list[pa.Table]) -> pa.Table:
-    """Give tables as one whose columns are single arrays; a field that some lack is null there."""
-    if not tables:
-        return contact_reader().gather([]).table
-    table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
-    return table.combine_chunks()
-
-
-def _active(table: pa.Table) -> npt.NDArray[np.bool_]:
-    """Say of each record whether the contact is active."""
-    active: npt.NDArray[np.bool_] = pc.is_in(
-        pc.utf8_lower(pc.utf8_trim_whitespace(table.column("Active"))), _ACTIVE
-    ).to_numpy()
-    return active
-
-
 def _raw_rows(table: pa.Table, clean: CleanedTable) -> pa.Table:
     """Give raw records as the rows of `contacts_raw`: the documented fields, the others in `extra`."""
     return table.select(list(CONTACT_FIELDS)).append_column("extra", clean.contacts.column("extra"))
-
-
-def _one(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _size_of(segment: Segment) -> int:

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from amoot_etl.demo import DEMO_TOKEN, AddressBook, Portal
+
 _SCRIPT = """
 import sys
 from amoot_etl.cli import main
@@ -16,13 +18,13 @@ try:
 except SystemExit as done:
     assert not done.code
 import pyarrow as pa
-print(pa.default_memory_pool().backend_name, "pandas" in sys.modules)
+print(pa.default_memory_pool().backend_name, *(name for name in ("duckdb", "pandas") if name in sys.modules))
 """
 
 
 @pytest.fixture
-def pool_and_pandas(tmp_path):
-    """Run a command, and give Arrow's memory pool and whether pandas was imported."""
+def pool_and_imports(tmp_path):
+    """Run a command, and give Arrow's memory pool and which heavy modules were imported."""
 
     def run(*arguments, **environment):
         command = [sys.executable, "-c", _SCRIPT, *arguments]
@@ -35,18 +37,26 @@ def pool_and_pandas(tmp_path):
     return run
 
 
-def test_an_export_needs_neither_pandas_nor_a_pool_of_arrows_own(pool_and_pandas):
+def test_an_export_needs_neither_pandas_nor_a_pool_of_arrows_own(pool_and_imports):
     """Both cost time and memory, and give an export nothing."""
-    assert pool_and_pandas("export", "--demo", "--dry-run") == ["system", "False"]
+    assert pool_and_imports("export", "--demo", "--dry-run") == ["system", "duckdb"]
 
 
-def test_a_pool_that_the_user_chose_stays(pool_and_pandas):
+def test_a_pool_that_the_user_chose_stays(pool_and_imports):
     """Whoever sets Arrow's own variable has a reason."""
-    chosen, _ = pool_and_pandas("schema", ARROW_DEFAULT_MEMORY_POOL="mimalloc")
-    assert chosen == "mimalloc"
+    assert pool_and_imports("schema", ARROW_DEFAULT_MEMORY_POOL="mimalloc")[0] == "mimalloc"
 
 
-def test_commands_that_handle_frames_have_pandas(pool_and_pandas):
+def test_commands_that_handle_frames_have_pandas(pool_and_imports):
     """Everything that gives a table of changes works on frames."""
-    pool_and_pandas("export", "--demo")
-    assert pool_and_pandas("verify") == ["system", "True"]
+    pool_and_imports("export", "--demo")
+    assert pool_and_imports("verify") == ["system", "pandas"]
+
+
+def test_a_sync_that_finds_nothing_changed_does_without_duckdb(pool_and_imports, tmp_path):
+    """It parses nothing: the portal's list of changes is read in place."""
+    out = str(tmp_path / "out")
+    with Portal(AddressBook.invent(contacts=50), token=DEMO_TOKEN) as portal:
+        address = {"AMOOT_BASE_URL": portal.url, "AMOOT_TOKEN": DEMO_TOKEN}
+        pool_and_imports("export", "--out", out, **address)
+        assert pool_and_imports("sync", "--out", out, **address) == ["system"]
