@@ -41,7 +41,7 @@ PARTS: Final = (
     ("compare with the list of changes", "pipeline.prove", "_note_updates"),
     ("compare with the list of changes", "pipeline.proof", "compare"),
     ("tables beside contacts", "pipeline.collect", "write_beside"),
-    ("tables beside contacts", "pipeline.collect", "write_rest"),
+    ("what the whole tells", "pipeline.collect", "write_rest"),
     ("publish", "pipeline.publishing", "publish"),
 )
 """What is timed: a name, a module of amoot_etl, a function or method in it."""
@@ -95,6 +95,12 @@ def _main(url: str, token: str, folder: str) -> None:
     begun = time.perf_counter()
     cpu_begun = time.process_time()
     from pathlib import Path  # noqa: PLC0415 - what an export imports is what is timed
+
+    from amoot_etl.cli._lean import keep_pandas_out, share_malloc  # noqa: PLC0415 - as the command line does
+
+    keep_pandas_out()
+    share_malloc()
+    import duckdb  # noqa: F401, PLC0415
 
     from amoot_etl.pipeline.export import export  # noqa: PLC0415
     from amoot_etl.settings import Settings  # noqa: PLC0415

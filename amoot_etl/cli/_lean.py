@@ -1,10 +1,11 @@
-"""What a process of ours alone does without.
+"""What a command's process leaves out, to start sooner and stay small.
 
 Pandas: Arrow imports it, where it is installed, the first time it is handed a Python list, to learn whether that is a
 Series. It costs every run of ours a third of a second and 30 MB, and most commands never touch a frame.
 
 A memory pool beside malloc: Arrow's takes memory from the system and gives it back for every batch anew, while what
-NumPy let go of lies beside it. An export needs 70 MB less without, and a second less of the kernel.
+NumPy let go of lies beside it. Without, an export of a million contacts needs 60 MB less, one of 200 labels 100 MB, and
+both a second less of the kernel's time.
 """
 
 from __future__ import annotations

@@ -160,7 +160,8 @@ def _edges(data: Bytes, shortest: int) -> tuple[Places, Places] | None:
     ends = np.append(starts[1:], len(data)) - 1
     between = data[ends]
     if (
-        starts[0] != 1
+        data[0] != ord("[")
+        or starts[0] != 1
         or (ends - starts).min() < shortest
         or not (between[:-1] == ord(",")).all()
         or between[-1] != ord("]")

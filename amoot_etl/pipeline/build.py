@@ -207,8 +207,8 @@ class Build:
         entries = prepared.entries
         kept = admission.keep if self._wants is None else admission.keep & self._wants(entries.ids)
         # Of batches that are parsed late the next ones are to be so large that about a batch of each is parsed.
-        spared = len(kept) // max(1, int(kept.sum())) if prepared.table is None else 1
-        self._enough = min(_MOST_BYTES, _BATCH_BYTES * spared)
+        wanted = int(kept.sum()) if prepared.table is None else len(kept)
+        self._enough = min(_MOST_BYTES, _BATCH_BYTES * len(kept) // max(1, wanted))
         table = self._intake.rows(number, items, prepared, kept)
         clean = clean_table(table, today=self._today, shape=self._shape)
         # Batches wait for the writer: what nobody wants of them is let go here.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -53,7 +53,7 @@ def meanwhile(do: Callable[[], object], name: str) -> Iterator[None]:
         name: The thread's name, for debuggers.
 
     Raises:
-        BaseException: What the block raised, else what `do` raised.
+        BaseException: What the block raised, or an interrupt while it waits; else what `do` raised.
 
     >>> done = []
     >>> with meanwhile(lambda: done.append("there"), "there"):
@@ -65,9 +65,20 @@ def meanwhile(do: Callable[[], object], name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # Whatever becomes of the block: nobody writes to a folder that is given up.
-        doing.exception()
+        _await(doing)
     doing.result()
+
+
+def _await(doing: Future[object]) -> None:
+    """Wait for what is being done; an interrupt is raised once it is, or it would write to what is let go of."""
+    interrupt = None
+    while not doing.done():
+        try:
+            wait([doing], TICK)
+        except BaseException as error:  # noqa: BLE001 - raised below
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 def in_threads(do: Callable[[_T], object], things: Iterable[_T], count: int) -> None:

@@ -173,6 +173,8 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
         formats = formats_of(wish.formats, sound_current(output.folder))
         first = Round(client, run, landing, formats=formats, resume=Resume(output, run.run_id))
         # Arrow and DuckDB take half a second to load: the portal is at work meanwhile.
+        import duckdb  # noqa: F401, PLC0415 - loaded here rather than by the first who parses
+
         from amoot_etl.pipeline.collect import Collector  # noqa: PLC0415
         from amoot_etl.pipeline.publishing import compression_of, publish, sound_previous  # noqa: PLC0415
 

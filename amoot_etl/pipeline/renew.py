@@ -155,7 +155,7 @@ class _Tally(NamedTuple):
 
 
 class _Read(NamedTuple):
-    """What was read, as the tables beside contacts want it."""
+    """What was read, as far as issues tell of it."""
 
     tallies: list[_Tally]
     loose_unreadable: list[str]

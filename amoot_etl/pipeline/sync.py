@@ -209,8 +209,8 @@ class _Work:
         landing = self._output.landing(run.run_id) / "sync"
         landing.mkdir(mode=0o700)
         first = ask_first(self._client, landing)
-        # Arrow and DuckDB take a while to load: the portal is at work meanwhile. Its list of changes is read as soon as
-        # they are there, and the rest loads beside that.
+        # Arrow takes a while to load: the portal is at work meanwhile. Its list of changes is read as soon as that is
+        # done, and the rest loads beside it.
         from amoot_etl.pipeline.changelist import read_updates  # noqa: PLC0415
 
         updates = in_background(lambda: read_updates(first.result().updates, today=run.today), "updates")

@@ -42,7 +42,7 @@ class GroupFacts(NamedTuple):
 
 
 class Read(Protocol):
-    """What was read from the portal, as far as these tables tell of it."""
+    """What was read from the portal, as far as issues tell of it."""
 
     @property
     def tallies(self) -> Sequence[Tallied]:

@@ -133,7 +133,7 @@ def test_one_odd_record_leaves_all_to_parsing(old, new):
         assert find_records(bytes_of(parts)) is None
 
 
-@pytest.mark.parametrize("number", [b"0", b"-5", b"1.0", b"9999999999999999999", b"1e3", b'"7"', b""])
+@pytest.mark.parametrize("number", [b"0", b"-5", b"1.0", b"9999999999999999999", b"07", b"1e3", b'"7"', b""])
 def test_an_id_that_is_no_plain_number_leaves_all_to_parsing(number):
     """Nought, too, which is nobody's."""
     odd = re.sub(rb'"ID":\d+', b'"ID":' + number, USUAL[0])
@@ -152,6 +152,7 @@ def test_an_id_that_is_no_plain_number_leaves_all_to_parsing(number):
         b"[" + USUAL[0],
         b"[" + USUAL[0] + b",",
         b" [" + USUAL[0] + b"]",
+        b" " + USUAL[0] + b"]",
         b"[" + USUAL[0] + b";" + USUAL[1] + b"]",
         b"[" + USUAL[0][:-1] + b"x]",
     ],
@@ -264,6 +265,12 @@ def test_one_odd_entry_leaves_all_to_parsing(old, new):
     assert find_entries(bytes_of([ENTRY, ENTRY])) is not None
     for parts in ([odd], [odd, ENTRY], [ENTRY, odd], [ENTRY, odd, ENTRY]):
         assert find_entries(bytes_of(parts)) is None
+
+
+@pytest.mark.parametrize("data", [b"[]", b" " + ENTRY + b"]", b"[" + ENTRY, b"[" + ENTRY + b"}", ENTRY])
+def test_what_holds_no_entries_is_left_to_parsing(data):
+    """No array, or one that does not end."""
+    assert find_entries(np.frombuffer(data, np.uint8)) is None
 
 
 def test_a_quote_too_many_does_not_make_up_for_one_too_few():

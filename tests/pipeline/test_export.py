@@ -16,6 +16,7 @@ from amoot_etl.demo import DEMO_TOKEN, DIRTY, AddressBook, Fault, Portal
 from amoot_etl.extractors import landing
 from amoot_etl.extractors.body import BodyReader
 from amoot_etl.pipeline import collect, tables
+from amoot_etl.pipeline.sink import DraftSink, Tables
 from amoot_etl.pipeline.verify import verify
 from amoot_etl.schema import TABLES
 
@@ -449,8 +450,11 @@ def test_damaged_set_can_be_replaced(settings_for, harm):
     assert verify(second.folder).problems == []
 
 
-@pytest.mark.parametrize(("module", "broken"), [(collect, "write_beside"), (tables, "_late_issues")])
-def test_what_fails_while_a_set_is_ended_leaves_the_old_one(settings_for, monkeypatch, module, broken):
+@pytest.mark.parametrize(
+    ("place", "broken"),
+    [(collect, "write_beside"), (tables, "_late_issues"), (DraftSink, "finish"), (Tables, "close_contacts")],
+)
+def test_what_fails_while_a_set_is_ended_leaves_the_old_one(settings_for, monkeypatch, place, broken):
     """The last tables are written side by side; whichever cannot be, the run says so and nothing changes."""
 
     def fail(*_: object) -> None:
@@ -460,7 +464,7 @@ def test_what_fails_while_a_set_is_ended_leaves_the_old_one(settings_for, monkey
         settings = settings_for(portal)
         before = export(settings).run_id
         with monkeypatch.context() as patched:
-            patched.setattr(module, broken, fail)
+            patched.setattr(place, broken, fail)
             with pytest.raises(errors.OutputError, match="no room"):
                 export(settings)
         assert read_export(settings.out).manifest["run_id"] == before

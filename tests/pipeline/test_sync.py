@@ -625,7 +625,8 @@ def test_an_export_in_place_of_a_sync_keeps_the_compression(world):
         assert file.metadata.row_group(0).column(0).compression == "SNAPPY"
 
 
-def test_a_full_disk_is_told_as_one(world, monkeypatch):
+@pytest.mark.parametrize("met_by", ["numbers.SharedNumbers.add", "renew.write_beside"])
+def test_a_full_disk_is_told_as_one(world, monkeypatch, met_by):
     """Also where what is put aside meanwhile finds no room; the set stays as it is."""
 
     def refuse(*_: object) -> None:
@@ -634,7 +635,7 @@ def test_a_full_disk_is_told_as_one(world, monkeypatch):
     world.book.edit(world.contacts[0], CityName="قم")
     before = require_current(world.settings.out).run_id
     with monkeypatch.context() as patched:
-        patched.setattr("amoot_etl.pipeline.numbers.SharedNumbers.add", refuse)
+        patched.setattr(f"amoot_etl.pipeline.{met_by}", refuse)
         with pytest.raises(errors.OutputError, match="the disk is full"):
             world.sync()
     assert require_current(world.settings.out).run_id == before
