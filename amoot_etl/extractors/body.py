@@ -144,7 +144,9 @@ class BodyReader:
         """Give this thread's connection; each works with one thread of its own."""
         connection: duckdb.DuckDBPyConnection | None = getattr(self._local, "connection", None)
         if connection is None:
-            import duckdb  # noqa: PLC0415 - a sync that finds nothing changed does without
+            # Loaded by who parses: a sync that finds nothing changed does without. And Ctrl-C while DuckDB loads aborts
+            # the process; it is heard in the main thread, which does not parse.
+            import duckdb  # noqa: PLC0415
 
             connection = self._local.connection = duckdb.connect(
                 config={"threads": 1, "autoinstall_known_extensions": False}

