@@ -45,8 +45,10 @@ def in_background(do: Callable[[], _T], name: str) -> Future[_T]:
 
 
 @contextmanager
-def meanwhile(do: Callable[[], object], name: str) -> Iterator[None]:
+def meanwhile(do: Callable[[], _T], name: str) -> Iterator[Future[_T]]:
     """Do something in another thread while a block works; both have ended when the block is left.
+
+    The block is given the future of what `do` gives.
 
     Args:
         do: What is done.
@@ -63,13 +65,13 @@ def meanwhile(do: Callable[[], object], name: str) -> Iterator[None]:
     """
     doing = in_background(do, name)
     try:
-        yield
+        yield doing
     finally:
         _await(doing)
     doing.result()
 
 
-def _await(doing: Future[object]) -> None:
+def _await(doing: Future[_T]) -> None:
     """Wait for what is being done; an interrupt is raised once it is, or it would write to what is let go of."""
     interrupt = None
     while not doing.done():

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from amoot_etl.pipeline.crew import in_background
+from amoot_etl.pipeline.crew import meanwhile
 from amoot_etl.pipeline.idsets import NOBODY, ids_of, inside
 from amoot_etl.pipeline.marks import instants, text_mark
 from amoot_etl.transformers.stamps import NO_STAMP
@@ -101,13 +101,13 @@ def read_held(generation: Generation, *, today: dt.date) -> Held:
         today: The run's date in Tehran.
     """
     pairs = ["contact_id", "group_id"]
-    members = in_background(lambda: members_of(_columns(generation, "contact_groups", pairs)), "members")
-    contacts = _columns(generation, "contacts", ["contact_id", "updated_at", "active"])
-    ids: Ids = contacts["contact_id"].to_numpy()
-    marks = instants(contacts["updated_at"])
-    active = contacts["active"].fill_null(False).to_numpy()
-    order = np.argsort(ids, kind="stable")
-    ids, marks, active = ids[order], marks[order], active[order]
+    with meanwhile(lambda: members_of(_columns(generation, "contact_groups", pairs)), "members") as members:
+        contacts = _columns(generation, "contacts", ["contact_id", "updated_at", "active"])
+        ids: Ids = contacts["contact_id"].to_numpy()
+        marks = instants(contacts["updated_at"])
+        active = contacts["active"].fill_null(False).to_numpy()
+        order = np.argsort(ids, kind="stable")
+        ids, marks, active = ids[order], marks[order], active[order]
     issues = _columns(generation, "issues", ["contact_id", "column", "rule", "value"])
     _mark_unreadable(ids, marks, issues)
     manifest = generation.manifest

@@ -10,7 +10,7 @@ from amoot_etl._version import __version__
 from amoot_etl.loaders.check import check_file
 from amoot_etl.loaders.generations import current_run, sound_current
 from amoot_etl.pipeline.alignment import once
-from amoot_etl.pipeline.crew import in_background
+from amoot_etl.pipeline.crew import meanwhile
 from amoot_etl.pipeline.diff import write_changes
 from amoot_etl.pipeline.formats import write_formats
 from amoot_etl.pipeline.guard import Candidate, guard
@@ -58,8 +58,9 @@ def publish(run: Run, collected: Collected, previous: Generation | None, draft: 
         RefusedError: The set is incomplete or would destroy more than is plausible.
         OutputError: It could not be written.
     """
-    before = in_background(lambda: contact_ids(previous.file("contacts")) if previous else NOBODY, "ids")
-    new, old = contact_ids(draft.folder / "contacts.parquet"), before.result()
+    with meanwhile(lambda: contact_ids(previous.file("contacts")) if previous else NOBODY, "ids") as before:
+        new = contact_ids(draft.folder / "contacts.parquet")
+    old = before.result()
     overruled = _guarded(run, previous, collected, share_of_ids(old, new), wish)
     formats = formats_of(wish.formats, previous)
     options = run.options(formats, previous)

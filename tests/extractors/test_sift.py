@@ -68,8 +68,13 @@ def records(draw):
         names = [*FIELDS[:-1], "Tags", FIELDS[-1]]
     elif odd == "a stamp":
         record["UpdateDateTime"] = draw(st.one_of(st.none(), st.sampled_from(["", "x" * 60, '"', "a\\b"])))
+    return written(draw, {name: record[name] for name in names})
+
+
+def written(draw, record):
+    """Give a record's JSON, now and then with spaces in it."""
     spaces = draw(st.sampled_from([(",", ":")] * 9 + [(", ", ": ")]))
-    return json.dumps({name: record[name] for name in names}, ensure_ascii=False, separators=spaces).encode()
+    return json.dumps(record, ensure_ascii=False, separators=spaces).encode()
 
 
 def bytes_of(parts):
@@ -206,8 +211,7 @@ def entries(draw):
     elif odd == "another field":
         entry["Note"] = draw(ODD_VALUES)
         names.insert(draw(st.integers(0, 3)), "Note")
-    spaces = draw(st.sampled_from([(",", ":")] * 9 + [(", ", ": ")]))
-    return json.dumps({name: entry[name] for name in names}, ensure_ascii=False, separators=spaces).encode()
+    return written(draw, {name: entry[name] for name in names})
 
 
 @given(st.lists(entries(), max_size=5))
