@@ -133,9 +133,10 @@ class BodyReader:
     def hashes(self, table: pa.Table) -> npt.NDArray[np.uint64]:
         """Give a hash of each row of any table: equal rows have equal ones."""
         connection = self._connection()
-        columns = ", ".join('"{}"'.format(name.replace('"', '""')) for name in table.column_names)
-        connection.register("rows", table)
-        hashes = connection.sql(f"SELECT hash({columns}) AS hash FROM rows").to_arrow_table()  # noqa: S608 - quoted names
+        # Numbers for names: DuckDB takes `ID` and `id` for one column, and a name with U+0000 for no name.
+        columns = [f"c{number}" for number in range(table.num_columns)]
+        connection.register("rows", table.rename_columns(columns))
+        hashes = connection.sql(f"SELECT hash({', '.join(columns)}) AS hash FROM rows").to_arrow_table()  # noqa: S608 - our names
         connection.unregister("rows")
         numbers: npt.NDArray[np.uint64] = hashes.column(0).to_numpy()
         return numbers
@@ -145,7 +146,7 @@ class BodyReader:
         connection: duckdb.DuckDBPyConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             # Loaded by who parses: a sync that finds nothing changed does without. And Ctrl-C while DuckDB loads aborts
-            # the process; it is heard in the main thread, which does not parse.
+            # the process; it is heard in the main thread, and workers are the first to parse.
             import duckdb  # noqa: PLC0415
 
             connection = self._local.connection = duckdb.connect(
@@ -170,6 +171,9 @@ class BodyReader:
             table = self._query(segment, unknown)
         except (duckdb.Error, UnicodeDecodeError):
             # Its message may quote a byte of a letter that the body cuts in two.
+            return None
+        if table.column_names != [*self._known, *unknown]:
+            # A name may hold what DuckDB's cannot, as U+0000.
             return None
         found = sum(len(column) - column.null_count for column in table.columns)
         if found != values or usable_ids(table.column(self._known[0])) is None:

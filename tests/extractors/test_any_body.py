@@ -188,6 +188,7 @@ def _name(name: str) -> str:
 
 @settings(max_examples=EXAMPLES)
 @given(bodies(), st.integers(1, 400), st.sampled_from([20, 60, 150, 400]))
+@example((b'{"Status":"Success","Data":[{"ID":1,"\\u0000":"a"},{"ID":3},{"ID":4}]}', []), 7, 20)
 @example((b'{"Status":"Success","Data":[{"ID":1,"Note":"},{\\"ID\\":2"},{"ID":3}]}', []), 7, 20)
 @example((b'{"Status":"Success","Data":[{"ID":1,"Tags":[{"ID":8},{"ID":9}]},{"ID":3}]}', []), 7, 20)
 @example((b'{"Status":"Success","Data":[{"Mobile":1,"ID":1},{"Mobile":2,"ID":2}]}', []), 3, 20)

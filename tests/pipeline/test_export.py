@@ -328,6 +328,26 @@ def test_record_cut_in_two_is_read_as_a_stream(settings_for, monkeypatch):
     assert all(len(json.loads(text)["Links"]) == 300 for text in tables.contacts["extra"])
 
 
+@pytest.mark.parametrize("odd", ["\x00", "\x00b", "a\x00b", "id", 'a"b', "c0"])
+def test_field_of_any_name_is_kept(settings_for, monkeypatch, odd):
+    """Also one whose name no column of DuckDB's can have, beside contacts without it and in several listings."""
+    monkeypatch.setattr(
+        landing.Landing.__init__, "__kwdefaults__", {"on_segment": None, "segment_bytes": 3000}
+    )
+    book = _book(groups=2, contacts=50, labelled=True)
+    for contact in book:
+        book.relabel(contact, add=book.groups())
+    first, second, *_ = book
+    for contact, value in ((first, "x"), (second, "y")):
+        book.put(contact, {**book.contact(contact), odd: value}, book.labels(contact))
+    with Portal(book) as portal:
+        result = export(settings_for(portal))
+    tables = read_export(result.folder)
+    contacts = tables.contacts.set_index("contact_id")
+    assert contacts["extra"].dropna().map(json.loads).to_dict() == {first: {odd: "x"}, second: {odd: "y"}}
+    assert tables.issues["rule"].tolist() == ["unknown_field"]
+
+
 def test_newest_record_wins_and_the_later_on_a_tie(settings_for):
     """Within one listing and across listings; repeats in one listing are an issue, never an error."""
     book = _book(groups=1, contacts=4)
