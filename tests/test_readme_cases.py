@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from amoot_etl import Settings, export, sync
+from amoot_etl import Settings, export, load_settings, sync
 from amoot_etl.cli import amoot_etl
+from amoot_etl.cli.init import TEMPLATE
 from amoot_etl.demo import AddressBook, Portal
+from amoot_etl.errors import SettingsError
 from amoot_etl.mapping import KINDS
-from amoot_etl.settings import _ENVIRONMENT
+from amoot_etl.settings import _ENVIRONMENT, _in_files
+from amoot_etl.settings.file import TOKEN_SOURCES
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -70,13 +73,41 @@ def test_every_case_of_the_readme_is_tried():
     assert [row[0] for row in rows("sync cases")] == list(CASES)
 
 
+def settings_rows() -> list[list[str]]:
+    """Give the rows of the table of settings: variable, option, key in the file, default, meaning."""
+    text = README.partition("| environment | flag |")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
+
+
+def test_the_readme_says_what_the_file_takes(tmp_path):
+    """Each key of the table is read from a file, and so is no other setting; the mapping has a part of its own."""
+    keys = [key for _, _, key, _, _ in settings_rows() if key]
+    assert sorted(keys) == sorted({*_in_files(), *TOKEN_SOURCES} - {"mapping"})
+    path = tmp_path / "amoot.toml"
+    for variable, option, key, _, _ in settings_rows():
+        if not key:
+            wanted = (option or variable).removeprefix("--").replace("-", "_").lower()
+            path.write_text(f"{wanted.removeprefix('amoot_')} = 1\n", encoding="utf-8")
+            with pytest.raises(SettingsError, match=r"unknown key|does not belong into this file"):
+                load_settings(config=path, environ={})
+
+
+def test_the_file_that_init_writes_has_every_key():
+    """Whatever the file takes stands in it, commented out."""
+    for _, _, key, _, _ in settings_rows():
+        assert not key or re.search(rf"^# {key} = ", TEMPLATE, re.MULTILINE), key
+
+
+@pytest.mark.parametrize("row", settings_rows(), ids=lambda row: row[1] or row[2] or row[0])
+def test_a_flag_of_the_readme_is_a_flag(row):
+    """Each option of the table is one of `export`, or of `sync`."""
+    pages = [CliRunner().invoke(amoot_etl, [name, "--help"]).output for name in ("export", "sync")]
+    assert not row[1] or any(f"{row[1]} " in page for page in pages)
+
+
 def test_the_readme_has_every_variable():
     """Each variable of the environment stands there with the option that beats it and the default that it beats."""
-    told = {
-        cells[0]: (cells[1], cells[2])
-        for line in README.splitlines()
-        if line.startswith("| AMOOT_") and (cells := [cell.strip() for cell in line.split("|")[1:-1]])
-    }
+    told = {variable: (option, default) for variable, option, _, default, _ in settings_rows() if variable}
     assert set(told) == {*_ENVIRONMENT.values(), "AMOOT_TOKEN_FILE", "AMOOT_ACCOUNT"}
     page = CliRunner().invoke(amoot_etl, ["export", "--help"]).output
     defaults = {each.name: each.default for each in fields(Settings)}

@@ -63,7 +63,7 @@ TEMPLATE: Final = """\
     "path", type=click.Path(dir_okay=False, path_type=Path), default=Path("amoot.toml"), metavar="[FILE]"
 )
 def command(path: Path) -> None:
-    """Write a commented amoot.toml, in which every setting stands with its default.
+    """Write a commented amoot.toml, in which every setting that it takes stands with its default.
 
     A file that is there is left alone.
     """
