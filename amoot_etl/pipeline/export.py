@@ -72,7 +72,8 @@ def export(  # noqa: PLR0913 - each is a flag of the command
     """Pull the whole address book and publish it as one consistent set.
 
     Args:
-        settings: Where the portal is, the token, the output folder; without it what `load` finds.
+        settings: Where the portal is, the token, the output folder: `load_settings(out=...)` for another one;
+            without them what `load_settings()` finds.
         formats: Formats beside Parquet: `csv`, `xlsx`. What the current set holds goes on being written.
         groups: Groups to take; none means the whole account.
         raw: Also write `contacts_raw`, every field as received.
@@ -91,6 +92,7 @@ def export(  # noqa: PLR0913 - each is a flag of the command
         What was done, with the manifest.
 
     Raises:
+        TypeError: Something else stands in the place of the settings.
         SettingsError: The call needs changing.
         CredentialsError, PortalUnavailable, UnexpectedAnswer: The portal failed; nothing was changed.
         OutputError: The folder cannot be written, or another run holds it.

@@ -16,6 +16,7 @@ from amoot_etl._version import __version__
 from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK
 from amoot_etl.schema import SCHEMA_VERSION, TRANSFORMS_VERSION
+from amoot_etl.settings import Settings
 from amoot_etl.shape import Shape
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from amoot_etl.loaders.contract import RunFacts
     from amoot_etl.loaders.generations import Generation
-    from amoot_etl.settings import Settings
 
 __all__ = [
     "DEMO_URL",
@@ -172,8 +172,15 @@ def check_call(settings: Settings, formats: Sequence[str]) -> None:
     """Insist that the portal may be asked, and that what is wanted can be made.
 
     Raises:
+        TypeError: These are no settings.
         SettingsError: There is no token, no such format, or a mapping's choices cannot be told apart.
     """
+    if not isinstance(settings, Settings):
+        # A folder is what most other functions take first.
+        raise TypeError(
+            f"settings are wanted, not {type(settings).__name__}: to write into another folder, "
+            'hand over load_settings(out="...")'
+        )
     settings.need_token()
     if formats:
         from amoot_etl.pipeline.formats import check_formats  # noqa: PLC0415 - it brings in Arrow

@@ -75,7 +75,8 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
     when that is cheaper.
 
     Args:
-        settings: Where the portal is, the token, the output folder; without it what `load` finds.
+        settings: Where the portal is, the token, the output folder: `load_settings(out=...)` for another one;
+            without them what `load_settings()` finds.
         full: List everything anew.
         full_every: List everything anew when that was last done so long ago; None never.
         formats: Formats beside Parquet, from now on; what the current set holds goes on being written.
@@ -92,6 +93,7 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
         What was done, with the manifest of the set that is current now.
 
     Raises:
+        TypeError: Something else stands in the place of the settings.
         SettingsError: The call needs changing.
         CredentialsError, PortalUnavailable, UnexpectedAnswer: The portal failed; nothing was changed.
         OutputError: The folder cannot be written, or another run holds it.

@@ -11,7 +11,7 @@ import oracle
 import pyarrow.parquet as pq
 import pytest
 
-from amoot_etl import errors, export, read_export
+from amoot_etl import errors, export, read_export, sync
 from amoot_etl.demo import DEMO_TOKEN, DIRTY, AddressBook, Fault, Portal
 from amoot_etl.extractors import landing
 from amoot_etl.extractors.body import BodyReader
@@ -587,3 +587,11 @@ def test_a_record_that_hides_others_is_read_as_a_stream(settings_for):
     with Portal(book, bodies=_told_otherwise(book, contacts[2], [one, other], torn)) as portal:
         result = export(settings_for(portal), accept_shrink=True)
     assert "record_unreadable" in result.manifest["issues"]
+
+
+@pytest.mark.parametrize("run", [export, sync])
+@pytest.mark.parametrize("folder", ["pz", Path("pz")])
+def test_a_folder_in_place_of_settings_is_told_the_way(run, folder):
+    """Whoever names a folder as other functions have it learns how it is said here, before anything is asked."""
+    with pytest.raises(TypeError, match=r"^settings are wanted, not .+: .* load_settings\(out="):
+        run(folder)
