@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from amoot_etl.errors import SettingsError
+
 __all__ = [
     "CONTACT_FIELDS",
     "GROUP_FIELDS",
@@ -21,6 +23,7 @@ __all__ = [
     "UPDATE_FIELDS",
     "Column",
     "Table",
+    "table_of",
 ]
 
 SCHEMA_VERSION: Final = 1
@@ -373,6 +376,35 @@ RAW: Final = Table(
     ),
 )
 """The table that `--raw` adds."""
+
+
+def table_of(table: Table | str) -> Table:
+    """Give the table that a name means; a table is given back as it is.
+
+    Args:
+        table: A table, or one's name: of `TABLES`, or `contacts_raw`.
+
+    Raises:
+        SettingsError: There is no table of that name.
+
+    >>> table_of("groups").names[:2]
+    ('group_id', 'title')
+    >>> table_of("group")
+    Traceback (most recent call last):
+        ...
+    amoot_etl.errors.SettingsError: there is no table group; did you mean groups?
+    """
+    if isinstance(table, Table):
+        return table
+    known = {**TABLES, RAW.name: RAW}
+    if table not in known:
+        import difflib  # noqa: PLC0415 - only a slip needs it
+
+        near = difflib.get_close_matches(str(table), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+        raise SettingsError(f"there is no table {table}; {hint}", subject=str(table))
+    return known[table]
+
 
 RULES: Final = {
     "mobile_invalid": "A number that nobody can be called on; the column is null.",

@@ -18,7 +18,7 @@ from amoot_etl.schema import SCHEMA_VERSION, Column, Table
 if TYPE_CHECKING:
     from amoot_etl.loaders.contract import RunFacts
 
-__all__ = ["arrow_schema", "arrow_type", "decoded_type", "headings", "table_name"]
+__all__ = ["arrow_schema", "arrow_type", "check_headings", "decoded_type", "headings", "table_name"]
 
 _SIMPLE: Final = {
     "bool": pa.bool_(),
@@ -139,3 +139,22 @@ def headings(schema: pa.Schema, labels: str = "en") -> list[str]:
     return [
         text if wanted.index(text) == at else f"{text} ({schema.names[at]})" for at, text in enumerate(wanted)
     ]
+
+
+def check_headings(found: list[str], schema: pa.Schema, where: str, table: Table) -> None:
+    """Insist that headings are those of a table, in either language.
+
+    Args:
+        found: The headings.
+        schema: The table's, as `arrow_schema` gives it.
+        where: What they stand in, for a message.
+        table: The table.
+
+    Raises:
+        ValueError: They are not.
+    """
+    if found not in (headings(schema), headings(schema, "fa")):
+        raise ValueError(
+            f"{where} does not have the columns of {table.name}; where a mapping or a choice of columns shaped it, "
+            f'hand over load_settings().shape.tables["{table.name}"]'
+        )

@@ -221,7 +221,7 @@ class CsvTarget(FolderTarget):
 def write_csv(  # noqa: PLR0913 - each is a choice the user has
     rows: Chunk | Iterable[Chunk],
     path: str | os.PathLike[str],
-    table: Table | None = None,
+    table: Table | str | None = None,
     *,
     profile: str = "plain",
     labels: str = "en",
@@ -234,7 +234,7 @@ def write_csv(  # noqa: PLR0913 - each is a choice the user has
     Args:
         rows: A DataFrame, an Arrow table or batch, or an iterable of them.
         path: The file.
-        table: What the columns are, when they are one of our tables; else they are what they come as.
+        table: What the columns are, when they are one of our tables, by name too; else they are what they come as.
         profile: `plain` for programs, `excel` for people who open it by a double click.
         labels: Headings in `en` or `fa`; `fa` needs a table.
         compression: `none`, `gzip` or `zstd`; by default what the path's ending (`.gz`, `.zst`) says.
@@ -244,7 +244,7 @@ def write_csv(  # noqa: PLR0913 - each is a choice the user has
 
     Raises:
         ValueError: There is no chunk to tell the columns from, or the chunks differ.
-        SettingsError: Another profile, language or compression.
+        SettingsError: Another profile, language or compression, no such table, or `fa` without one.
         OutputError: The file cannot be written.
 
     >>> import tempfile
@@ -264,7 +264,7 @@ def write_csv(  # noqa: PLR0913 - each is a choice the user has
         endings = {ending: name for name, ending in COMPRESSIONS.items() if ending}
         compression = endings.get(Path(path).suffix, "none")
     start = partial(CsvLoader, profile=profile, labels=labels, compression=compression)
-    return write_whole(rows, Path(path), table, None, start)
+    return write_whole(rows, Path(path), table, None, start, labels=labels)
 
 
 def _reduced(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from amoot_etl.loaders.arrow import arrow_schema, headings
+from amoot_etl.loaders.arrow import arrow_schema, check_headings
 from amoot_etl.loaders.contract import frame_of
 from amoot_etl.loaders.csv_text import returned
+from amoot_etl.schema import table_of
 
 if TYPE_CHECKING:
     import os
@@ -29,7 +30,7 @@ _PIECE_BYTES: Final = 1 << 20
 _MOST_BYTES: Final = (1 << 31) - 1
 
 
-def read_csv(path: str | os.PathLike[str], table: Table | None = None) -> pd.DataFrame:
+def read_csv(path: str | os.PathLike[str], table: Table | str | None = None) -> pd.DataFrame:
     r"""Read a CSV file of ours into a DataFrame with Arrow types.
 
     The profile is told by the byte order mark, the compression by the file's ending, the language by the
@@ -37,12 +38,14 @@ def read_csv(path: str | os.PathLike[str], table: Table | None = None) -> pd.Dat
 
     Args:
         path: The file.
-        table: What the columns are; without it every column is read as text.
+        table: What the columns are: `"contacts"`, or where a mapping or a choice of columns shaped the file,
+            `load_settings().shape.tables["contacts"]`; without it every column is read as text.
 
     Returns:
         The table that was written; of the `excel` profile, after the losses that writing it declared.
 
     Raises:
+        SettingsError: There is no table of that name.
         ValueError: The headings are not the table's, or a value is not of its column's type.
 
     >>> import tempfile
@@ -51,15 +54,20 @@ def read_csv(path: str | os.PathLike[str], table: Table | None = None) -> pd.Dat
     ...     _ = path.write_text('"contact_id","group_id"\n1,7\n')
     ...     read_csv(path)["group_id"].tolist()
     ['7']
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "bridge.csv"
+    ...     _ = path.write_text('"contact_id","group_id"\n1,7\n')
+    ...     read_csv(path, "contact_groups")["group_id"].tolist()
+    [7]
     """
-    layout = _Layout.of(Path(path), table)
+    layout = _Layout.of(Path(path), table if table is None else table_of(table))
     rows = _in_blocks(
         lambda options: pacsv.read_csv(_opened(layout.path), convert_options=layout.convert, **options)
     )
     return frame_of(layout.typed(rows))
 
 
-def iter_csv(path: str | os.PathLike[str], table: Table | None = None) -> Iterator[pa.Table]:
+def iter_csv(path: str | os.PathLike[str], table: Table | str | None = None) -> Iterator[pa.Table]:
     """Give the rows of a CSV file of ours as `read_csv` does, piece by piece, in bounded memory.
 
     Args:
@@ -67,9 +75,9 @@ def iter_csv(path: str | os.PathLike[str], table: Table | None = None) -> Iterat
         table: What the columns are; without it every column is read as text.
 
     Raises:
-        ValueError: As `read_csv`.
+        SettingsError, ValueError: As `read_csv`.
     """
-    layout = _Layout.of(Path(path), table)
+    layout = _Layout.of(Path(path), table if table is None else table_of(table))
     given = 0
 
     def pieces(options: dict[str, Any]) -> Iterator[pa.Table]:
@@ -117,8 +125,8 @@ class _Layout(NamedTuple):
         for_people = _opened(path).read(3) == b"\xef\xbb\xbf"
         names = _header(path)
         wanted = None if table is None else arrow_schema(table)
-        if wanted is not None and names not in (headings(wanted), headings(wanted, "fa")):
-            raise ValueError(f"{path.name} does not have the columns of {table.name if table else ''}")
+        if table is not None and wanted is not None:
+            check_headings(names, wanted, path.name, table)
         types = [pa.string()] * len(names) if wanted is None else wanted.types
         convert = pacsv.ConvertOptions(
             column_types=dict(zip(names, types, strict=True)),

@@ -251,7 +251,7 @@ def _entry(path: str) -> zipfile.ZipInfo:
 def write_excel(
     rows: Chunk | Iterable[Chunk],
     path: str | os.PathLike[str],
-    table: Table | None = None,
+    table: Table | str | None = None,
     *,
     run: RunFacts | None = None,
     labels: str = "en",
@@ -263,7 +263,7 @@ def write_excel(
     Args:
         rows: A DataFrame, an Arrow table or batch, or an iterable of them.
         path: The file.
-        table: What the columns are, when they are one of our tables; else they are what they come as.
+        table: What the columns are, when they are one of our tables, by name too; else they are what they come as.
         run: The run to tell of on the about sheet.
         labels: Headings and sheet names in `en` or `fa`; `fa` needs a table.
 
@@ -272,7 +272,7 @@ def write_excel(
 
     Raises:
         ValueError: There is no chunk to tell the columns from, or the chunks differ.
-        SettingsError: Another language.
+        SettingsError: Another language, no such table, or `fa` without one.
         OutputError: The file cannot be written.
 
     >>> import tempfile
@@ -288,7 +288,7 @@ def write_excel(
         book = ExcelTarget(part.parent, run, labels=labels, name=part.name)
         return book.add(_Alone(book, schema))
 
-    return write_whole(rows, Path(path), table, run, start)
+    return write_whole(rows, Path(path), table, run, start, labels=labels)
 
 
 EXCEL: Final = Format(

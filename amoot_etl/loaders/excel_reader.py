@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amoot_etl.errors import SettingsError
-from amoot_etl.loaders.arrow import arrow_schema, headings
+from amoot_etl.loaders.arrow import arrow_schema, check_headings
 from amoot_etl.loaders.contract import frame_of
 from amoot_etl.loaders.excel_parts import sheet_name
+from amoot_etl.schema import table_of
 
 if TYPE_CHECKING:
     import os
@@ -28,23 +29,25 @@ __all__ = ["calamine", "cells_table", "read_excel", "sheets_of"]
 _STEP_ROWS = 16_384
 
 
-def read_excel(path: str | os.PathLike[str], table: Table | None = None) -> pd.DataFrame:
+def read_excel(path: str | os.PathLike[str], table: Table | str | None = None) -> pd.DataFrame:
     """Read one table of a workbook of ours into a DataFrame with Arrow types.
 
     Args:
         path: The workbook.
-        table: The table, which names the sheet, with its further sheets; without it the first sheet is read
-            and every column is text.
+        table: The table, which names the sheet: `"contacts"`, or where a mapping or a choice of columns shaped the
+            workbook, `load_settings().shape.tables["contacts"]`; without it the first sheet is read and every
+            column is text. A table that took several sheets is read from all of them.
 
     Returns:
         What was written, after the losses that writing it declared. A row without any value is nothing to
         Excel: at the end of a sheet it does not come back.
 
     Raises:
-        SettingsError: The extra `excel` is not installed.
+        SettingsError: The extra `excel` is not installed, or there is no table of that name.
         ValueError: There is no such sheet, its headings are not the table's, or a cell is not of its type.
     """
     path = Path(path)
+    table = None if table is None else table_of(table)
     with calamine().from_path(path) as book:
         schema = None if table is None else arrow_schema(table)
         pieces = []
@@ -53,8 +56,8 @@ def read_excel(path: str | os.PathLike[str], table: Table | None = None) -> pd.D
             found = [str(cell) for cell in next(rows, [])]
             if schema is None:
                 schema = pa.schema([(heading, pa.string()) for heading in found])
-            elif found not in (headings(schema), headings(schema, "fa")):
-                raise ValueError(f"sheet {name} of {path.name} does not have the columns of its table")
+            elif table is not None:
+                check_headings(found, schema, f"sheet {name} of {path.name}", table)
             pieces += [cells_table(some, schema) for some in _some(rows)]
     assert schema is not None  # noqa: S101 - a workbook has a sheet
     bare = schema.remove_metadata()

@@ -31,6 +31,7 @@ from amoot_etl.loaders.contract import (
 )
 from amoot_etl.loaders.leaving import FolderTarget, Leavable, or_release
 from amoot_etl.loaders.whole import write_whole
+from amoot_etl.schema import table_of
 
 if TYPE_CHECKING:
     import os
@@ -269,7 +270,7 @@ class ParquetTarget(FolderTarget):
 def write_parquet(
     rows: Chunk | Iterable[Chunk],
     path: str | os.PathLike[str],
-    table: Table | None = None,
+    table: Table | str | None = None,
     *,
     run: RunFacts | None = None,
     compression: str = "zstd",
@@ -281,7 +282,7 @@ def write_parquet(
     Args:
         rows: A DataFrame, an Arrow table or batch, or an iterable of them.
         path: The file.
-        table: What the columns are, when they are one of our tables; else they are what they come as.
+        table: What the columns are, when they are one of our tables, by name too; else they are what they come as.
         run: The run to name in the file's metadata.
         compression: `zstd` or `snappy`.
 
@@ -304,20 +305,21 @@ def write_parquet(
     return write_whole(rows, Path(path), table, run, partial(ParquetLoader, compression=compression))
 
 
-def read_parquet(path: str | os.PathLike[str], table: Table | None = None) -> pd.DataFrame:
+def read_parquet(path: str | os.PathLike[str], table: Table | str | None = None) -> pd.DataFrame:
     """Read a Parquet file into a DataFrame with Arrow types.
 
     Args:
         path: The file.
-        table: What the columns must be; without it, whatever they are.
+        table: What the columns must be, by name too; without it, whatever they are.
 
     Raises:
+        SettingsError: There is no table of that name.
         ValueError: The file's columns are not the table's.
     """
     # Not read_table: it takes a folder or a pattern for a path, and a `name=value` folder for a column.
     with pq.ParquetFile(Path(path)) as file:
         rows = file.read()
-    return frame_of(as_table(rows, None if table is None else arrow_schema(table)))
+    return frame_of(as_table(rows, None if table is None else arrow_schema(table_of(table))))
 
 
 def _same(chunk: Chunk, **_options: object) -> tuple[pa.Table, dict[str, int]]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
+from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.arrow import arrow_schema, decoded_type
 from amoot_etl.loaders.atomic import beside, telling
 from amoot_etl.loaders.contract import as_table
+from amoot_etl.schema import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -35,30 +37,38 @@ def chunks_of(rows: Chunk | Iterable[Chunk]) -> Iterator[Chunk]:
         yield from cast("Iterable[Chunk]", rows)
 
 
-def write_whole(
+def write_whole(  # noqa: PLR0913 - what the one-call writers hand on
     rows: Chunk | Iterable[Chunk],
     path: Path,
-    table: Table | None,
+    table: Table | str | None,
     run: RunFacts | None,
     start: Callable[[Path, pa.Schema], Loader],
+    *,
+    labels: str = "en",
 ) -> Written:
     """Write rows through one loader to a file that appears whole or not at all.
 
     Args:
         rows: A chunk or chunks.
         path: The file.
-        table: What the columns are; without it the first chunk tells.
+        table: What the columns are, by name too; without it the first chunk tells.
         run: The run to name.
         start: Opens a loader on the given path.
+        labels: The language of the headings that it writes; a table alone knows any but its columns' names.
 
     Raises:
         ValueError: There is no chunk to tell the columns from, or the chunks differ.
+        SettingsError: There is no table of that name, or none to take Persian headings from.
         OutputError: The file cannot be written.
     """
+    if labels == "fa" and table is None:
+        raise SettingsError(
+            'labels="fa" needs the table that the headings are of, such as table="contacts"', subject="labels"
+        )
     chunks = chunks_of(rows)
     first = next(chunks, None)
     if table is not None:
-        schema = arrow_schema(table, run)
+        schema = arrow_schema(table_of(table), run)
     elif first is None:
         raise ValueError("no chunk came, so there is no telling which columns to write: name the table")
     else:

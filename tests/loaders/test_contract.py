@@ -469,3 +469,46 @@ def test_anything_that_arrow_holds_comes_back(name, options, rows, tmp_path):
     back = arrow(FORMATS[name].read(result.path, ANYTHING))
     assert differing(back, expected) == []
     assert result.losses == losses
+
+
+@every_format
+def test_a_table_is_known_by_its_name(name, tmp_path):
+    """A name stands for the declared table, in writing and in reading: what comes back has its types."""
+    path, rows = tmp_path / f"a.{name}", contacts(20)
+    WRITERS[name](rows, path, "contacts")
+    back = FORMATS[name].read(path, "contacts")
+    assert pa.table(back).equals(pa.table(FORMATS[name].read(path, TABLES["contacts"])))
+    assert pa.Schema.from_pandas(back).types == arrow_schema(TABLES["contacts"]).types
+
+
+@every_format
+def test_a_name_of_no_table_is_told_the_nearest(name, tmp_path):
+    """Neither a reader nor a writer guesses; the file that is there stays as it is."""
+    path = tmp_path / f"a.{name}"
+    WRITERS[name](contacts(2), path, "contacts")
+    before = path.read_bytes()
+    for call in (
+        lambda: FORMATS[name].read(path, "contact"),
+        lambda: WRITERS[name](contacts(2), path, "contact"),
+    ):
+        with pytest.raises(SettingsError, match="there is no table contact; did you mean contacts"):
+            call()
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["csv", "xlsx"])
+def test_a_file_of_a_mapping_is_told_how_it_is_read(name, tmp_path):
+    """Where the declared columns are not the file's, the message names the table that knows them."""
+    path = tmp_path / f"a.{name}"
+    WRITERS[name](contacts(2).drop(["extra"]), path.with_stem("contacts"))
+    with pytest.raises(ValueError, match=r'load_settings\(\)\.shape\.tables\["contacts"\]'):
+        FORMATS[name].read(path.with_stem("contacts"), "contacts")
+
+
+@pytest.mark.parametrize("name", ["csv", "xlsx"])
+def test_persian_headings_need_a_table(name, tmp_path):
+    """Columns that are none of ours have no Persian headings: asking for them is an error, and nothing is written."""
+    path = tmp_path / f"a.{name}"
+    with pytest.raises(SettingsError, match='labels="fa" needs the table'):
+        WRITERS[name](pd.DataFrame({"contact_id": [1]}), path, labels="fa")
+    assert list(tmp_path.iterdir()) == []
