@@ -35,7 +35,7 @@ def read_excel(path: str | os.PathLike[str], table: Table | str | None = None) -
     Args:
         path: The workbook.
         table: The table, which names the sheet: `"contacts"`, or where a mapping or a choice of columns shaped the
-            workbook, `load_settings().shape.tables["contacts"]`; without it the first sheet is read and every
+            workbook, `load_settings().shape.tables["contacts"]`; without it the first table is read and every
             column is text. A table that took several sheets is read from all of them.
 
     Returns:
@@ -56,6 +56,8 @@ def read_excel(path: str | os.PathLike[str], table: Table | str | None = None) -
             found = [str(cell) for cell in next(rows, [])]
             if schema is None:
                 schema = pa.schema([(heading, pa.string()) for heading in found])
+            elif table is None and found != schema.names:
+                break  # a sheet of its own, which happens to be called so
             elif table is not None:
                 check_headings(found, schema, f"sheet {name} of {path.name}", table)
             pieces += [cells_table(some, schema) for some in _some(rows)]
@@ -80,14 +82,14 @@ def calamine() -> type[CalamineWorkbook]:
 
 
 def sheets_of(names: list[str], table: Table | None) -> list[str]:
-    """Give the sheets of a table in order."""
-    if table is None:
-        return names[:1]
-    for wanted in (table.name, table.label):
-        first = sheet_name(wanted, [])
+    """Give the sheets of a table in order; without a table the first one, and those that go on from it."""
+    for wanted in names[:1] if table is None else (table.name, table.label):
+        first = wanted if table is None else sheet_name(wanted, [])
         if first in names:
             rest = [sheet_name(wanted, [], at) for at in range(2, len(names) + 1)]
             return [first, *(name for name in rest if name in names)]
+    if table is None:
+        return []
     raise ValueError(f"the workbook has no sheet of {table.name}")
 
 

@@ -264,9 +264,22 @@ def test_a_full_sheet_goes_on_in_the_next(tmp_path, monkeypatch):
     assert found["contact_groups 2"]["A2"].value == 10
     back = read_excel(path, TABLES["contact_groups"])
     assert pa.table(back).to_pydict() == rows.to_pydict()
+    assert read_excel(path)["contact_id"].tolist() == [str(number) for number in range(25)]
     monkeypatch.setattr(excel, "SHEET_ROWS", 25)
     assert write_excel(rows, tmp_path / "exact.xlsx").rows == 25
     assert openpyxl.load_workbook(tmp_path / "exact.xlsx").sheetnames == ["exact", "about"]
+
+
+def test_a_sheet_that_only_looks_like_more_is_left_out(tmp_path):
+    """Without a table, a sheet with a number behind the first one's name but other headings is one of its own."""
+    path, made = tmp_path / "a.xlsx", openpyxl.Workbook()
+    made.active.title = "plan"
+    made.active.append(["a"])
+    made.active.append(["1"])
+    made.create_sheet("plan 2").append(["b"])
+    made["plan 2"].append(["2"])
+    made.save(path)
+    assert read_excel(path).to_dict("list") == {"a": ["1"]}
 
 
 def test_the_about_sheet_tells_the_run_the_losses_and_every_column(tmp_path):
