@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.export import ExportResult
 
 __all__ = ["summarise"]
+
+_LOST: Final = {
+    "long_text": "texts cut to what a cell holds",
+    "characters": "texts without their control characters",
+    "far_dates": "dates outside the years 1-9999 left out",
+    "not_finite": "numbers that are none left out",
+}
+"""The losses that take something from a value; the others, such as a stamp's zone, stand in the manifest alone."""
 
 
 def summarise(result: ExportResult) -> None:
@@ -30,6 +38,7 @@ def summarise(result: ExportResult) -> None:
         ("complete", proof["state"] if proof["state"] == "proved" else f"not proved: {proof['why']}"),
         ("issues", f"{sum(manifest['issues'].values()):,}"),
         *((f"  {rule}", f"{count:,}") for rule, count in manifest["issues"].items()),
+        *_lost(manifest),
         ("seconds", f"{result.seconds:.1f}"),
     ]
     if "carried" in counts:
@@ -48,3 +57,17 @@ def summarise(result: ExportResult) -> None:
         )
     else:
         click.echo("A dry run: nothing was published")
+
+
+def _lost(manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """Give a line for each format that could not hold all of every value."""
+    lost: dict[str, dict[str, int]] = {}
+    for file in manifest["files"]:
+        of_format = lost.setdefault(file["format"], {})
+        for kind, count in file.get("losses", {}).items():
+            of_format[kind] = of_format.get(kind, 0) + count
+    told = {
+        name: ", ".join(f"{kinds[kind]:,} {words}" for kind, words in _LOST.items() if kinds.get(kind))
+        for name, kinds in lost.items()
+    }
+    return [(f"lost in {name}", words) for name, words in told.items() if words]
