@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -116,6 +117,18 @@ def test_changes_and_rollback_follow_the_portal(run, portal):
     assert json.loads(run("changes", "--since", "2100-01-01T10:00", "--json").stdout) == []
     assert run("rollback").exit_code == 0
     assert json.loads(run("generations", "--json").stdout)[1]["current"] is True
+
+
+def test_every_moment_in_json_has_one_form(run, portal):
+    """ISO 8601 with a T and Tehran's offset, whichever command tells it."""
+    run("export", "--quiet")
+    portal.book.add(FName="تازه")
+    told = json.loads(run("export", "--quiet", "--json").stdout)["manifest"]["finished_at"]
+    kept = [each["published_at"] for each in json.loads(run("generations", "--json").stdout)]
+    changed = [row["at"] for name in ("diff", "changes") for row in json.loads(run(name, "--json").stdout)]
+    for moment in [told, *kept, *changed]:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+03:30", moment)
+    assert set(changed) == {told}
 
 
 def test_how_the_folder_is_kept(run, tmp_path):

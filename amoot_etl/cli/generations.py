@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import click
 
 from amoot_etl.cli._options import as_json, folder_of, folder_options, show_json, show_table
-
-_TEHRAN: Final = ZoneInfo("Asia/Tehran")
+from amoot_etl.cli._times import TEHRAN, tehran
 
 
 @click.command()
@@ -25,7 +23,7 @@ def command(*, as_json: bool, **where: Any) -> None:
 
     kept = generations(folder_of(**where))
     if as_json:
-        show_json([dataclasses.asdict(generation) for generation in kept])
+        show_json([{**dataclasses.asdict(item), "published_at": tehran(item.published_at)} for item in kept])
         return
     show_table(
         ("", "run", "published", "mode", "contacts", "MB", "formats"),
@@ -33,7 +31,7 @@ def command(*, as_json: bool, **where: Any) -> None:
             (
                 "*" if item.current else "",
                 item.run_id,
-                f"{item.published_at.astimezone(_TEHRAN):%Y-%m-%d %H:%M}",
+                f"{item.published_at.astimezone(TEHRAN):%Y-%m-%d %H:%M}",
                 item.mode,
                 item.contacts,
                 f"{item.bytes / 1e6:.1f}",
