@@ -13,6 +13,7 @@ from typing import Final
 from amoot_etl.errors import SettingsError
 
 __all__ = [
+    "CHANGES",
     "CONTACT_FIELDS",
     "GROUP_FIELDS",
     "RAW",
@@ -377,12 +378,48 @@ RAW: Final = Table(
 )
 """The table that `--raw` adds."""
 
+CHANGES: Final = Table(
+    "changes",
+    "One row a contact that a run changed: what `diff` and `changes` give, and `changes/<run>.parquet` holds.",
+    "تغییرات",
+    (
+        Column("run_id", "string", "The run that published the change.", "شناسه اجرا"),
+        Column("at", "timestamp[us, Asia/Tehran]", "When that run's data was complete.", "زمان داده"),
+        Column("contact_id", "int64", "The contact.", "شناسه مخاطب", ("ID",)),
+        Column(
+            "change",
+            "string",
+            "`added`, `updated`, `removed`, or `relabelled` when nothing but its groups changed.",
+            "نوع تغییر",
+        ),
+        Column(
+            "columns",
+            "string",
+            "Columns of contacts that changed, joined by ` | `; null when there are none.",
+            "ستون‌ها",
+        ),
+        Column(
+            "groups_joined",
+            "string",
+            "IDs of groups that it joined, joined by ` | `; null when there are none.",
+            "گروه‌های تازه",
+        ),
+        Column(
+            "groups_left",
+            "string",
+            "IDs of groups that it left, joined by ` | `; null when there are none.",
+            "گروه‌های ترک‌شده",
+        ),
+    ),
+)
+"""The feed of changes, which stands beside the published tables."""
+
 
 def table_of(table: Table | str) -> Table:
     """Give the table that a name means; a table is given back as it is.
 
     Args:
-        table: A table, or one's name: of `TABLES`, or `contacts_raw`.
+        table: A table, or one's name: of `TABLES`, `contacts_raw` or `changes`.
 
     Raises:
         SettingsError: There is no table of that name.
@@ -396,7 +433,7 @@ def table_of(table: Table | str) -> Table:
     """
     if isinstance(table, Table):
         return table
-    known = {**TABLES, RAW.name: RAW}
+    known = {**TABLES, RAW.name: RAW, CHANGES.name: CHANGES}
     if table not in known:
         import difflib  # noqa: PLC0415 - only a slip needs it
 

@@ -11,7 +11,7 @@ import click
 from amoot_etl.cli._options import as_json, show_json, show_table
 from amoot_etl.errors import SettingsError
 from amoot_etl.mapping import did_you_mean
-from amoot_etl.schema import RULES
+from amoot_etl.schema import CHANGES, RULES
 from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ Parquet files and on the about sheet of the workbook.
 )
 def command(table: str | None, config: Path | None, *, as_json: bool, as_markdown: bool) -> None:
     """Show the tables and their columns, with your mapping: name, type, where from, what it holds."""
-    known = load_settings(config=config).shape.tables
+    known = {**load_settings(config=config).shape.tables, CHANGES.name: CHANGES}
     tables = [_named(table, known)] if table else list(known.values())
     if as_json:
         show_json([dataclasses.asdict(item) for item in tables])

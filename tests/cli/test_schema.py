@@ -11,7 +11,9 @@ from click.testing import CliRunner
 
 from amoot_etl.cli.schema import command, dictionary
 from amoot_etl.errors import SettingsError
-from amoot_etl.schema import RULES, TABLES
+from amoot_etl.loaders.arrow import arrow_schema
+from amoot_etl.pipeline.diff import CHANGES_SCHEMA
+from amoot_etl.schema import CHANGES, RULES, TABLES
 from amoot_etl.shape import Shape
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +49,7 @@ def mapped(tmp_path):
 def test_the_data_dictionary_is_what_the_declarations_say():
     """docs/data-dictionary.md is the command's own output: nobody edits it by hand."""
     page = (ROOT / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
-    assert page == dictionary(Shape().tables.values()), (
+    assert page == dictionary([*Shape().tables.values(), CHANGES]), (
         "amoot-etl schema --markdown > docs/data-dictionary.md"
     )
 
@@ -60,7 +62,7 @@ def test_markdown_is_the_data_dictionary(schema):
 def test_every_column_of_every_table_is_described(schema):
     """No column goes without a heading and a sentence, and all of them are shown."""
     shown = schema()
-    for table in TABLES.values():
+    for table in [*TABLES.values(), CHANGES]:
         for column in table.columns:
             assert column.label.strip()
             assert column.description.endswith((".", "`."))
@@ -101,6 +103,12 @@ def test_a_mapping_in_this_folder_is_found(schema, tmp_path):
     """./amoot.toml needs no flag."""
     (tmp_path / "amoot.toml").write_text(MAPPING, encoding="utf-8")
     assert "national_id" in schema("contacts")
+
+
+def test_the_changes_are_described_as_they_are_written(schema):
+    """The feed's columns are those of a change file, in name, type and order, and the command knows them."""
+    assert arrow_schema(CHANGES).equals(CHANGES_SCHEMA)
+    assert schema("changes").startswith("changes: One row a contact that a run changed")
 
 
 def test_an_unknown_table_is_told_the_nearest_one(schema):
