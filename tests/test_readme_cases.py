@@ -14,7 +14,7 @@ from amoot_etl.cli import amoot_etl
 from amoot_etl.cli.init import TEMPLATE
 from amoot_etl.demo import AddressBook, Portal
 from amoot_etl.errors import SettingsError
-from amoot_etl.mapping import KINDS
+from amoot_etl.mapping import _KEYS, KINDS
 from amoot_etl.settings import _ENVIRONMENT, _in_files
 from amoot_etl.settings.file import TOKEN_SOURCES
 
@@ -96,6 +96,8 @@ def test_the_file_that_init_writes_has_every_key():
     """Whatever the file takes stands in it, commented out."""
     for _, _, key, _, _ in settings_rows():
         assert not key or re.search(rf"^# {key} = ", TEMPLATE, re.MULTILINE), key
+    for key in _KEYS:
+        assert re.search(rf"^# {key} = ", TEMPLATE.partition("[mapping.")[2], re.MULTILINE), key
 
 
 @pytest.mark.parametrize("row", settings_rows(), ids=lambda row: row[1] or row[2] or row[0])
@@ -127,5 +129,5 @@ def test_the_readme_has_every_variable():
 
 def test_the_readme_has_every_type_of_a_custom_field():
     """The types stand there in one sentence, all of them."""
-    sentence = README.partition("Types are ")[2].partition(".\n")[0]
+    sentence = README.partition("Types are ")[2].partition(". ")[0]
     assert re.findall(r"`(\w+)`", sentence) == list(KINDS)

@@ -43,8 +43,19 @@ TEMPLATE: Final = """\
 # legal_id, postal_code, sheba, card, choice, json.
 # [mapping.custom_text_1]
 # name = "national_id"
-# label = "کد ملی"
+# label = "کد ملی"                   # its Persian heading
+# description = "Of the buyer."      # what it holds, for the data dictionary
 # type = "national_id"
+#
+# [mapping.custom_text_2]
+# name = "level"
+# type = "choice"                    # which needs its choices, each with other words that mean it, if any
+# choices = { gold = ["طلایی", "VIP"], silver = "نقره‌ای" }     # or ["gold", "silver"]
+#
+# [mapping.custom_text_3]
+# name = "discount"
+# type = "decimal"
+# places = 2                         # digits behind the point
 
 # Several accounts of the portal: `amoot-etl export --account shop`. Each has a token and a folder of its own; what
 # it does not say holds as above.
