@@ -27,6 +27,10 @@ _INTRODUCTION: Final = """\
 Every table that an export holds, column by column. This page is what `amoot-etl schema --markdown` prints; with a
 mapping of the custom fields in `amoot.toml` it prints your own columns. The same words stand in the metadata of the
 Parquet files and on the about sheet of the workbook.
+
+What each column holds is the same in every format, but for CSV in the profile `excel`: a spreadsheet takes text that
+begins with `+`, `-`, `=` or `@` for a formula, so `mobile` stands there without its plus (`989121234567`), and text
+that people typed gets an apostrophe in front. `read_csv(path, "contacts")` takes both back.
 """
 
 
