@@ -25,7 +25,9 @@ try:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.ticker import MaxNLocator
 except ImportError as error:
-    raise ImportError("charts need matplotlib: pip install 'amoot-etl[notebooks]'") from error
+    raise ImportError(
+        "charts need the extra notebooks: pip install '.[notebooks]' in the checkout"
+    ) from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

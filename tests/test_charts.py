@@ -133,4 +133,4 @@ def test_without_matplotlib_the_message_names_the_extra():
     """Who has not installed the extra is told how to."""
     code = "import sys; sys.modules['matplotlib'] = None\nimport amoot_etl.charts"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "pip install 'amoot-etl[notebooks]'" in done.stderr
+    assert "pip install '.[notebooks]' in the checkout" in done.stderr

@@ -76,7 +76,8 @@ def calamine() -> type[CalamineWorkbook]:
         from python_calamine import CalamineWorkbook  # noqa: PLC0415 - only who reads a workbook needs it
     except ImportError as error:
         raise SettingsError(
-            "reading a workbook needs the extra: pip install 'amoot-etl[excel]'", subject="excel"
+            "reading a workbook, as verify does, needs the extra excel: pip install '.[excel]' in the checkout",
+            subject="excel",
         ) from error
     return CalamineWorkbook
 

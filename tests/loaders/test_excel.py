@@ -375,7 +375,7 @@ def test_the_extra_is_named_when_it_is_missing(tmp_path, monkeypatch):
     path = tmp_path / "a.xlsx"
     write_excel(pd.DataFrame({"a": [1]}), path)
     monkeypatch.setitem(sys.modules, "python_calamine", None)
-    with pytest.raises(SettingsError, match=r"amoot-etl\[excel\]"):
+    with pytest.raises(SettingsError, match=r"pip install '\.\[excel\]' in the checkout"):
         read_excel(path)
 
 
