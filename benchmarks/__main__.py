@@ -19,7 +19,7 @@ from benchmarks.bodies import WORK, one
 from benchmarks.measure import machine, run
 from benchmarks.portal import DEMO_TOKEN, serving
 from benchmarks.suite import FULL, PARTS, SHORT, Form, hasty
-from benchmarks.table import between_marks, markdown, on_screen
+from benchmarks.table import HEADINGS, PERSIAN_HEADINGS, between_marks, markdown, on_screen
 from benchmarks.targets import Line, at_least
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def write(results: dict[str, Any]) -> None:
         },
     )
     whole = [line["cells"] for name in PARTS for line in results["parts"].get(name, [])]
-    for page in ("README.md", "README.fa.md"):
-        between_marks(_HERE.parent / page, {"speed": markdown(whole)})
+    for page, headings in (("README.md", HEADINGS), ("README.fa.md", PERSIAN_HEADINGS)):
+        between_marks(_HERE.parent / page, {"speed": markdown(whole, headings)})
     if results["parts"].get("growth"):
         plot = [str(sides.tools()), str(_HERE / "plot.py"), str(_RESULTS), str(_HERE / "growth.svg")]
         subprocess.run(plot, check=True)

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
     from benchmarks.targets import Line
 
-__all__ = ["HEADINGS", "between_marks", "markdown", "on_screen"]
+__all__ = ["HEADINGS", "PERSIAN_HEADINGS", "between_marks", "markdown", "on_screen"]
 
 HEADINGS: Final = ("measured", "ours", "beside", "figure", "target", "met")
+PERSIAN_HEADINGS: Final = ("آنچه سنجیده شد", "ما", "در کنار", "رقم", "هدف", "رسید؟")
 
 
 def on_screen(line: Line) -> str:

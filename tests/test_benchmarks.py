@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -211,3 +212,13 @@ def test_a_hasty_form_measures_less_often_and_no_less():
     assert hasty.growth.keys() == suite.FULL.growth.keys()
     assert max(hasty.growth.values()) == 2
     assert suite.hasty(suite.SHORT, 99) == suite.SHORT
+
+
+@pytest.mark.parametrize(
+    ("page", "headings"), [("README.md", table.HEADINGS), ("README.fa.md", table.PERSIAN_HEADINGS)]
+)
+def test_each_page_has_the_figures_under_headings_of_its_own(page, headings):
+    """What a run would write into a README has the headings that stand there."""
+    text = (Path(__file__).parents[1] / page).read_text(encoding="utf-8")
+    shown = text.partition("<!-- speed -->\n")[2].strip()
+    assert shown.startswith(table.markdown([], headings))

@@ -250,10 +250,28 @@ def test_both_readmes_have_the_same_structure():
 
 
 def first_cells(page: str) -> list[str]:
-    """Give the first cell of each row of the tables of a page, headings left out: names, codes, values."""
+    """Give the first cell of each row of the tables of a page, headings left out: names, codes, values.
+
+    What has happened since the last sync is told in words: of these the methods that are asked count.
+    """
+    before, _, rest = page.partition("<!-- sync cases -->\n")
+    cases, _, after = rest.partition("<!-- /sync cases -->")
+    asked = [" ".join(re.findall(r"\d+ Contact\w+|Contact\w+", case)) for case in cases.splitlines()[2:]]
+    page = before + after
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
     lines = [number for number, row in enumerate(rows) if set(row[0]) == {"-"}]
-    return [row[0] for number, row in enumerate(rows) if number not in lines and number + 1 not in lines]
+    first = [row[0] for number, row in enumerate(rows) if number not in lines and number + 1 not in lines]
+    return [*first, *asked]
+
+
+def test_the_persian_readme_tells_in_persian():
+    """What is told in words, and the headings of every table, are not left in English."""
+    page = (ROOT / "README.fa.md").read_text(encoding="utf-8")
+    cases = page.partition("<!-- sync cases -->\n")[2].partition("<!-- /")[0].splitlines()[2:]
+    rows = page.splitlines()
+    heads = [rows[number - 1] for number, row in enumerate(rows) if row.startswith("| ---")]
+    for row in [*cases, *heads]:
+        assert re.match(r"\|[^|]*[\u0600-\u06ff]", row), row
 
 
 def test_the_persian_readme_shows_the_declared_headings():
