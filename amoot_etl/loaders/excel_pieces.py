@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from amoot_etl.loaders.arrow import arrow_schema, headings
 from amoot_etl.loaders.excel_cells import column_letters
-from amoot_etl.loaders.excel_reader import calamine, cells_table, sheets_of
+from amoot_etl.loaders.excel_reader import calamine, cells_table, sheets_of, workbook
 
 if TYPE_CHECKING:
     import os
@@ -52,7 +52,7 @@ def iter_excel(path: str | os.PathLike[str], table: Table) -> Iterator[pa.Table]
             sheet is not laid out as ours are.
     """
     path, schema = Path(path), arrow_schema(table)
-    with calamine().from_path(path) as book:
+    with workbook(path) as book:
         names = list(book.sheet_names)
     with zipfile.ZipFile(path) as package:
         looks = {name: package.read(name) for name in package.namelist() if not name.startswith(_SHEETS)}

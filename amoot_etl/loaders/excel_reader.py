@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from amoot_etl.schema import Table
 
-__all__ = ["calamine", "cells_table", "read_excel", "sheets_of"]
+__all__ = ["calamine", "cells_table", "read_excel", "sheets_of", "workbook"]
 
 _STEP_ROWS = 16_384
 
@@ -44,11 +44,13 @@ def read_excel(path: str | os.PathLike[str], table: Table | str | None = None) -
 
     Raises:
         SettingsError: The extra `excel` is not installed, or there is no table of that name.
-        ValueError: There is no such sheet, its headings are not the table's, or a cell is not of its type.
+        FileNotFoundError: There is no such file.
+        ValueError: It is no workbook, there is no such sheet, its headings are not the table's, or a cell is not of
+            its type.
     """
     path = Path(path)
     table = None if table is None else table_of(table)
-    with calamine().from_path(path) as book:
+    with workbook(path) as book:
         schema = None if table is None else arrow_schema(table)
         pieces = []
         for name in sheets_of(book.sheet_names, table):
@@ -80,6 +82,24 @@ def calamine() -> type[CalamineWorkbook]:
             subject="excel",
         ) from error
     return CalamineWorkbook
+
+
+def workbook(path: Path) -> CalamineWorkbook:
+    """Open a workbook.
+
+    Raises:
+        SettingsError: The extra `excel` is not installed.
+        FileNotFoundError: There is no such file.
+        ValueError: It is no workbook.
+    """
+    reader = calamine()
+    from python_calamine import CalamineError  # noqa: PLC0415 - it is there by now
+
+    path.stat()  # whose error names the file, as the reader's does not
+    try:
+        return reader.from_path(path)
+    except CalamineError as error:
+        raise ValueError(f"{path} is no workbook: {error}") from error
 
 
 def sheets_of(names: list[str], table: Table | None) -> list[str]:

@@ -27,6 +27,7 @@ __all__ = [
     "decoded",
     "encoded",
     "map_dictionary",
+    "need_series",
     "series",
     "strings",
 ]
@@ -56,10 +57,11 @@ def strings(values: pd.Series) -> pa.Array:
     """Give a Series as one Arrow `string` array; numbers as their text, missing values as null.
 
     Raises:
-        TypeError: A value is a container (a list, a dict), which has no one text.
+        TypeError: It is no Series, or a value is a container (a list, a dict), which has no one text.
     """
     import pandas as pd  # noqa: PLC0415 - only who calls this has frames
 
+    need_series(values)
     array: Any
     if isinstance(values.dtype, pd.ArrowDtype):
         array = pa.chunked_array(values.array.__arrow_array__())
@@ -73,6 +75,19 @@ def strings(values: pd.Series) -> pa.Array:
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     return array if array.type == pa.string() else pc.cast(array, pa.string())
+
+
+def need_series(values: Any) -> None:
+    """Insist on a Series; what was handed over instead may be somebody's number, and is not told.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    if not isinstance(values, pd.Series):
+        one = "values" if isinstance(values, (list, tuple)) else "[value]"
+        raise TypeError(f"a pandas Series is wanted, not {type(values).__name__}: hand over pd.Series({one})")
 
 
 def _text(value: Any) -> str | None:

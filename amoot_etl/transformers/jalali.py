@@ -24,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.transformers._arrow import encoded, series, strings
+from amoot_etl.transformers._arrow import encoded, need_series, series, strings
 from amoot_etl.transformers._dateforms import Calendar
 from amoot_etl.transformers._datetexts import read_distinct
 from amoot_etl.transformers._daycells import canonical_days
@@ -123,6 +123,7 @@ def to_jdatetime(values: pd.Series) -> pd.Series:
 
 def _days(values: pd.Series, calendar: Calendar) -> Ints:
     """Give the days of a Series, `NO_DAY` for none and for those outside 1178-1501 AP."""
+    need_series(values)
     array = _temporal(values)
     if array is not None:
         # Arrow takes the day of a zoned timestamp from its own clock, not from UTC's.

@@ -432,3 +432,13 @@ def test_pieces_of_a_sheet_of_another_make(tmp_path, change):
     renamed = Table("contacts", "", "", (Column("another", "int64", "", ""),))
     with pytest.raises(ValueError, match="other columns"):
         list(iter_excel(path, renamed))
+
+
+def test_what_is_no_workbook_is_told_with_its_name(tmp_path):
+    """A file of another kind is a ValueError, as the readers promise, and one that is not there is told as ever."""
+    path = tmp_path / "a.csv"
+    path.write_text("a\n1\n")
+    with pytest.raises(ValueError, match=r"a\.csv is no workbook"):
+        read_excel(path)
+    with pytest.raises(FileNotFoundError, match=r"nope\.xlsx"):
+        read_excel(tmp_path / "nope.xlsx")

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberType as Type
 
+from amoot_etl import clean_text, normalise_email, to_jalali
 from amoot_etl.transformers import _generate_mobile_ranges as generator
 from amoot_etl.transformers import _mobile_ranges
 from amoot_etl.transformers import mobile as mobile_module
@@ -493,3 +494,12 @@ def test_the_plans_say_what_the_library_says_of_a_number_that_needs_no_parsing()
 def test_the_plan_of_iran_says_what_the_library_says(digits):
     """A number in Iran's national form is judged without parsing as the library judges it."""
     assert by_plan(98, digits.removeprefix("0")) == by_parsing(digits, "IR")
+
+
+@pytest.mark.parametrize("value", ["09121234567", ["09121234567"], 9121234567, None])
+@pytest.mark.parametrize("function", [normalise_mobile, normalise_email, clean_text, to_jalali])
+def test_what_is_no_series_is_told_the_way(function, value):
+    """A plain value is answered with what to hand over, and does not stand in the message itself."""
+    with pytest.raises(TypeError, match=r"^a pandas Series is wanted, not \w+: .* pd\.Series") as caught:
+        function(value)
+    assert "912" not in str(caught.value)
