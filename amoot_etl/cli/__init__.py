@@ -15,6 +15,7 @@ import click
 from amoot_etl import errors
 from amoot_etl._version import __version__
 from amoot_etl.cli._lean import keep_pandas_out, share_malloc
+from amoot_etl.cli._streams import guard_streams
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -62,15 +63,6 @@ OUR_PROCESS: Final = object()
 
 class _Commands(click.Group):
     """The commands, each imported when it is called, so that help and small commands start at once."""
-
-    def invoke(self, context: click.Context) -> Any:
-        try:
-            return super().invoke(context)
-        except BrokenPipeError:
-            # Whoever read our output has seen enough. It is told here, since click makes a failure of it, and nothing
-            # may be flushed into the closed pipe at exit.
-            sys.stdout = None
-            raise click.exceptions.Exit(0) from None
 
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -123,6 +115,7 @@ def main() -> NoReturn:
         raise _Terminated
 
     signal.signal(signal.SIGTERM, terminate)
+    guard_streams()
     try:
         outcome = amoot_etl.main(standalone_mode=False, obj=OUR_PROCESS)
     except click.exceptions.Exit as done:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -141,8 +142,9 @@ def settled_of(*, verbose: int, quiet: bool, log_json: bool, **flags: Any) -> Se
 
 
 def show_json(value: Any) -> None:
-    """Print a value as JSON."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """Print a value as JSON: its letters as they are where standard output has them all, else JSON's own escapes."""
+    unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+    click.echo(json.dumps(value, ensure_ascii=not unicode, indent=2, default=str))
 
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
