@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -112,6 +113,30 @@ def test_a_wrong_call(portal, run, arguments):
     assert code == 2
     assert "Traceback" not in err
     assert err.strip()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("export", "--columns", ""), "--columns"),
+        (("export", "--columns="), "--columns"),
+        (("export", "--columns", ","), "--columns"),
+        (("export", "--exclude", " "), "--exclude"),
+        (("export", "--group", ""), "--group"),
+        (("export", "--out", ""), "--out"),
+        (("groups", "--account", ""), "--account"),
+        (("groups", "--base-url="), "--base-url"),
+        (("changes", "--since", ""), "--since"),
+        (("rollback", ""), "an argument"),
+    ],
+)
+def test_an_empty_value(portal, run, tmp_path, arguments, named):
+    """What a variable that is not set leaves behind is refused, and nothing is asked of the portal or written."""
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"amoot-etl: {named} (is empty|names no column): give .*, or leave it away\n", err)
+    assert portal.calls == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_held(portal, run, tmp_path):

@@ -91,6 +91,9 @@ def test_a_token_never_shows(config):
         ('max_body = "2 bananas"', "must be a size such as 500MB or 2GB"),
         ('token_env = "A"\ntoken_file = "b"', "either token_env or token_file"),
         ("retries =", "Invalid value"),
+        ('out = ""', "line 1: out is empty: give it a value, or leave it away"),
+        ('base_url = " "', "line 1: base_url is empty"),
+        ('[accounts.shop]\ntoken_file = ""', "line 2: accounts.shop.token_file is empty"),
         ("timeout = 5\nretries = -1", "line 2: retries must be at least 0"),
         ('\nlabels = "de"', "line 2: labels can be en or fa"),
         (
@@ -138,6 +141,7 @@ def test_a_value_out_of_its_range(wrong):
         ({"environ": {"AMOOT_RETRIES": "-1"}}, "^AMOOT_RETRIES must be at least 0"),
         ({"environ": {"AMOOT_TOKEN": "a b"}}, "^AMOOT_TOKEN: the token holds a character"),
         ({"environ": {}, "max_rps": 0}, "^--max-rps must be more than 0"),
+        ({"environ": {}, "out": ""}, "^--out is empty"),
         (
             {"environ": {}, "columns": ("mobil",)},
             r"^--columns: contacts has no column mobil; did you mean mobile\?",
@@ -154,6 +158,11 @@ def test_a_value_out_of_its_range_is_told_with_where_it_came_from(config, given,
         given = given | {"config": config(TWO.replace('"TOKEN_SHOP"', '"TOKEN_SHOP"\ntimeout = 0'))}
     with pytest.raises(SettingsError, match=message):
         load_settings(**given)
+
+
+def test_an_empty_variable_is_not_set(config):
+    """`AMOOT_OUT=` in a schedule means that nothing is said there."""
+    assert load_settings(environ={"AMOOT_OUT": "", "AMOOT_RETRIES": " "}).out.name == "output"
 
 
 def test_spans_and_sizes_have_units():

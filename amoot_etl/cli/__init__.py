@@ -83,9 +83,24 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        _refuse_empty(args)
+        return super().resolve_command(context, args)
+
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+
+def _refuse_empty(words: list[str]) -> None:
+    """Refuse an empty value: whoever wrote `--out "$OUT"` did not mean the folder one is in, nor the default."""
+    for before, word in zip(["", *words], words, strict=False):
+        option, equals, value = word.partition("=")
+        if not word.strip() or (option.startswith("--") and equals and not value.strip()):
+            where = option if equals else before if before.startswith("-") else "an argument"
+            raise errors.SettingsError(f"{where} is empty: give it a value, or leave it away", subject=where)
 
 
 @click.group(

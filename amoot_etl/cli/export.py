@@ -21,6 +21,7 @@ from amoot_etl.cli._options import (
     show_json,
 )
 from amoot_etl.cli._summary import summarise
+from amoot_etl.errors import SettingsError
 
 
 @click.command()
@@ -71,7 +72,7 @@ def command(  # noqa: PLR0913 - each is a flag
     stays.
     """
     for name in ("columns", "exclude"):
-        shared[name] = _names(shared[name])
+        shared[name] = _names(name, shared[name])
     guarded, keeping = guard_of(shared), keeping_of(shared)
     settings = settings_of(**shared)
     if shared["csv_profile"] or shared["csv_compression"]:
@@ -109,6 +110,9 @@ def command(  # noqa: PLR0913 - each is a flag
         summarise(result)
 
 
-def _names(given: tuple[str, ...]) -> tuple[str, ...] | None:
+def _names(option: str, given: tuple[str, ...]) -> tuple[str, ...] | None:
     """Give names from a repeated flag, each apart by commas; None where the flag was not given."""
+    for text in given:
+        if not text.strip(" ,"):
+            raise SettingsError(f"--{option} names no column: give one, or leave it away", subject=option)
     return tuple(name.strip() for text in given for name in text.split(",") if name.strip()) or None

@@ -226,7 +226,7 @@ def settle(
     if token_file:
         layers.append(_Layer({"token_file": Path(token_file)}, "--token-file", _flag))
     layers += [
-        _Layer({name: typed(name, value, where=_flag(name)) if name in UNITS else value}, _flag(name), _flag)
+        _Layer({name: _of_flag(name, value)}, _flag(name), _flag)
         for name, value in flags.items()
         if value is not None
     ]
@@ -291,6 +291,11 @@ def _of_account(file: SettingsFile | None, name: str, before: list[_Layer]) -> _
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _of_flag(name: str, value: Any) -> Any:
+    """Give a flag's value; click has seen to the type of most, and Python gives what it likes."""
+    return typed(name, value, where=_flag(name)) if name in UNITS or value == "" else value
 
 
 def _token(values: dict[str, Any], sources: dict[str, str], environ: Mapping[str, str]) -> dict[str, str]:

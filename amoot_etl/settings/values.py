@@ -33,11 +33,14 @@ def typed(name: str, value: Any, *, where: str) -> Any:
         where: Where it was given, for a message.
 
     Raises:
-        SettingsError: It is none of that type.
+        SettingsError: It is none of that type, or an empty text.
 
     >>> typed("retries", "7", where="AMOOT_RETRIES")
     7
     """
+    if isinstance(value, str) and not value.strip():
+        # An empty path would be the folder one is in: nobody who leaves a value out means that.
+        raise SettingsError(f"{where} is empty: give it a value, or leave it away", subject=name)
     if name in LISTS:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise SettingsError(f'{where} must be a list of texts, ["mobile"]', subject=name)
