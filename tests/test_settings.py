@@ -215,6 +215,33 @@ def test_a_token_that_cannot_be_had_is_told_when_it_is_needed(tmp_path):
         load_settings(environ={}, token_file=tmp_path / "token").need_token()
 
 
+def test_a_token_that_windows_wrote(tmp_path):
+    """The mark that Notepad and PowerShell set before UTF-8 is no part of it; UTF-16 is told with the way out."""
+    path = tmp_path / "token"
+    path.write_text(f"{TOKEN}\r\n", encoding="utf-8-sig")
+    path.chmod(0o600)
+    assert load_settings(environ={}, token_file=path).need_token() is None
+    assert token_from(path) == TOKEN
+    path.write_text(TOKEN, encoding="utf-16")
+    with pytest.raises(SettingsError, match=r"token: the token cannot be read, .*: save it as UTF-8"):
+        token_from(path)
+
+
+@pytest.mark.parametrize("environ", [{}, {"AMOOT_TOKEN": "of-somebody-else"}])
+def test_a_token_that_is_none_is_told_with_where_it_came_from(config, tmp_path, environ):
+    """A file or a variable with two words in it is named, whatever else stands in the environment."""
+    path = secret(tmp_path, f"{TOKEN} {TOKEN}")
+    from_file = load_settings(environ=environ, token_file=path)
+    from_variable = load_settings(
+        environ=environ | {"TOKEN_SHOP": f"{TOKEN} {TOKEN}"}, config=config(TWO), account="shop"
+    )
+    for found, place in ((from_file, str(path)), (from_variable, "TOKEN_SHOP")):
+        with pytest.raises(SettingsError) as caught:
+            found.need_token()
+        assert str(caught.value) == f"{place}: the token holds a character that no token has: copy it anew"
+        assert found.token == ""
+
+
 def test_an_account_brings_its_own_token_and_folder(config, tmp_path):
     """A chosen account's settings win over the environment; what it does not say holds as for all."""
     path = config(TWO)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from amoot_etl.errors import SettingsError
 from amoot_etl.settings.file import TOKEN_SOURCES, no_account, read_settings_file
-from amoot_etl.settings.token import token_from
+from amoot_etl.settings.token import NO_TOKEN, could_be_token, token_from
 from amoot_etl.settings.values import CHOICES, LISTS, UNITS, typed
 
 if TYPE_CHECKING:
@@ -116,10 +116,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise SettingsError(f"{name} must be more than 0", subject=name)
-        if any(ord(letter) < 33 or ord(letter) > 126 for letter in self.token):
-            raise SettingsError(
-                "the token holds a character that no token has: copy it anew", subject="token"
-            )
+        if not could_be_token(self.token):
+            raise SettingsError(NO_TOKEN, subject="token")
         self._check_shape()
 
     def need_token(self) -> None:
@@ -304,6 +302,8 @@ def _token(values: dict[str, Any], sources: dict[str, str], environ: Mapping[str
     if variable:
         token = environ.get(variable, "").strip()
         problem = "" if token else f"no token: {sources['token']} takes it from {variable}, which is not set"
+        if not could_be_token(token):
+            token, problem = "", f"{variable}: {NO_TOKEN}"
         sources["token"] += f", token_env = {variable}"
         return {"token": token, "token_problem": problem}
     if path:
