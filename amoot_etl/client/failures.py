@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from http.client import HTTPException, IncompleteRead
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,7 @@ from amoot_etl.statuses import unexpected
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["NETWORK", "unreachable"]
+__all__ = ["NETWORK", "no_tls", "unreachable"]
 
 NETWORK: Final = (exceptions.HTTPError, OSError)
 """What a failed transfer raises."""
@@ -22,11 +23,9 @@ NETWORK: Final = (exceptions.HTTPError, OSError)
 def unreachable(method: str, error: BaseException) -> errors.AmootError:
     """Say in our words why a request failed."""
     if isinstance(error, exceptions.SSLError):
-        return errors.PortalUnavailable(
-            f"{method}: the portal's certificate was not accepted: check the clock, proxy and base URL",
-            subject=method,
-            status="TLS",
-        )
+        reasons = (cause.reason for cause in _causes(error) if isinstance(cause, ssl.SSLError))
+        what, way_out = no_tls(next(reasons, None))
+        return errors.PortalUnavailable(f"{method}: {what}: {way_out}", subject=method, status="TLS")
     if isinstance(error, exceptions.DecodeError):
         return unexpected(method, "a body whose gzip is broken", status="gzip")
     if isinstance(error, exceptions.LocationValueError):
@@ -42,6 +41,29 @@ def unreachable(method: str, error: BaseException) -> errors.AmootError:
     )
 
 
+def no_tls(reason: str | None) -> tuple[str, str]:
+    """Say why no TLS came about, and the way out.
+
+    Args:
+        reason: OpenSSL's name for it; None where its name is not known.
+
+    >>> no_tls("WRONG_VERSION_NUMBER")[0]
+    'this address does not speak TLS'
+    """
+    if reason in _PLAIN:
+        return (
+            "this address does not speak TLS",
+            "check the base URL, its port and whether it is http:// or https://, and any proxy",
+        )
+    if reason is None or "CERTIFICATE" in reason:
+        return "the portal's certificate was not accepted", "check the clock, proxy and base URL"
+    return f"no TLS connection could be made ({reason})", "check the network, any proxy and the base URL"
+
+
+_PLAIN: Final = frozenset(
+    {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
+)
+"""What OpenSSL says, by its version, of an answer that is no TLS."""
 _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (exceptions.NameResolutionError, "the portal's name is not known"),
     (ConnectionRefusedError, "the connection was refused"),

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from amoot_etl.client.failures import no_tls
 from amoot_etl.client.surroundings import proxy_for, trust
 from amoot_etl.errors import PortalUnavailable, SettingsError
 from amoot_etl.pipeline.finding import Finding
@@ -80,7 +81,7 @@ def _line(host: str, port: int, trusted: ssl.SSLContext | None, *, loopback: boo
                 if days < _CERTIFICATE_DAYS:
                     return Finding(check, "warning", told, "ask the portal's support", details=details)
                 return Finding(check, "ok", told, details=details)
-    except ssl.SSLError as error:
+    except ssl.SSLCertVerificationError as error:
         return Finding(
             check,
             "problem",
@@ -88,6 +89,9 @@ def _line(host: str, port: int, trusted: ssl.SSLContext | None, *, loopback: boo
             "check the clock, the base URL, and any proxy in between (REQUESTS_CA_BUNDLE names its certificates)",
             PortalUnavailable,
         )
+    except ssl.SSLError as error:
+        what, way_out = no_tls(error.reason or type(error).__name__)
+        return Finding(check, "problem", f"{host}:{port}: {what}", way_out, PortalUnavailable)
     except OSError as error:
         return Finding(
             check,

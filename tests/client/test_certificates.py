@@ -97,8 +97,12 @@ def test_a_certificate_for_another_name_in_a_tunnel(portal, settings, monkeypatc
 
 def test_a_port_that_speaks_no_tls(portal, settings):
     """What is no TLS is told as such."""
-    with pytest.raises(PortalUnavailable, match="the portal's certificate was not accepted"):
+    with pytest.raises(
+        PortalUnavailable, match="this address does not speak TLS: check the base URL"
+    ) as caught:
         ask(settings(portal.url.replace("http:", "https:")))
+    assert caught.value.status == "TLS"
+    assert "certificate" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", VARIABLES)

@@ -47,6 +47,17 @@ def failure(settings: Settings) -> AmootError:
     return caught.value
 
 
+def test_tls_that_is_not_agreed_on(settings):
+    """A server that refuses our kind of TLS is told apart from a certificate that is not accepted."""
+    refusal = b"\x15\x03\x01\x00\x02\x02\x28"
+    with answering(refusal) as url:
+        error = failure(settings(url.replace("http:", "https:")))
+    assert error.status == "TLS"
+    assert "no TLS connection could be made (" in str(error)
+    assert "HANDSHAKE_FAILURE" in str(error)
+    assert "certificate" not in str(error)
+
+
 def test_nobody_listens(settings):
     """A port where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
