@@ -200,6 +200,8 @@ def test_a_folder_that_cannot_be_written(doctor, tmp_path):
     (tmp_path / "out" / ".amoot").write_text("in the way")
     code, found = doctor()
     assert (code, found["rights"]["state"]) == (7, "problem")
+    assert found["rights"]["told"].endswith(".amoot is a file and not a folder")
+    assert found["last check"]["state"] == "ok"
 
 
 def test_the_lock_and_the_note_of_a_dead_run(doctor, tmp_path):

@@ -160,6 +160,21 @@ def test_a_value_out_of_its_range_is_told_with_where_it_came_from(config, given,
         load_settings(**given)
 
 
+def test_an_output_folder_that_is_a_file(config, tmp_path):
+    """It is told with where it was named, before anything is asked or written; what is not there yet is made."""
+    (tmp_path / "taken").touch()
+    path = config('out = "taken"')
+    for given, place in (
+        ({"environ": {}, "config": path}, f"{path}, line 1: out"),
+        ({"environ": {"AMOOT_OUT": "taken"}}, "AMOOT_OUT"),
+        ({"environ": {}, "out": "taken"}, "--out"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            load_settings(**given)
+        assert str(caught.value) == f"{place}: taken is a file and not a folder: choose another"
+    assert load_settings(environ={"AMOOT_OUT": "not-yet"}).out.name == "not-yet"
+
+
 def test_an_empty_variable_is_not_set(config):
     """`AMOOT_OUT=` in a schedule means that nothing is said there."""
     assert load_settings(environ={"AMOOT_OUT": "", "AMOOT_RETRIES": " "}).out.name == "output"

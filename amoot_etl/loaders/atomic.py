@@ -90,7 +90,11 @@ def telling(path: Path | str) -> Iterator[None]:
 
 def make_folder(path: Path, mode: int) -> Path:
     """Make a folder, and the ones above it, unless it is there; give it that mode either way."""
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        # "File exists" is what the system calls a file that is in a folder's way.
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
     if path.stat().st_mode & 0o777 != mode:
         path.chmod(mode)
     return path

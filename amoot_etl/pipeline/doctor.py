@@ -225,13 +225,11 @@ def _disk(out: Path, records: int) -> Iterator[Finding]:
         (path for path in homes if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK)), None
     )
     if wrong:
-        yield Finding(
-            "rights",
-            "problem",
-            f"{wrong} cannot be written by this account",
-            "give it the right to, or choose another --out",
-            OutputError,
-        )
+        if wrong.is_dir():
+            told, way_out = f"{wrong} cannot be written by this account", "give it the right to, or choose"
+        else:
+            told, way_out = f"{wrong} is a file and not a folder", "move it away, or choose"
+        yield Finding("rights", "problem", told, f"{way_out} another --out", OutputError)
     else:
         yield Finding("rights", "ok", f"{there} can be written")
 
@@ -267,7 +265,7 @@ def _last_check(home: Path) -> Finding:
 
     try:
         note = json.loads((home / "last-check.json").read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Finding("last check", "ok", "none yet: sync has not compared this set with the portal")
     except (OSError, ValueError):
         return Finding("last check", "warning", "its note cannot be read", "the next sync writes it anew")

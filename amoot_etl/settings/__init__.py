@@ -250,7 +250,20 @@ def settle(
         told = str(error)
         told = told.removeprefix(name) if told.startswith(name) else f": {told}"
         raise SettingsError(f"{places[name](name)}{told}", subject=name) from None
+    if _is_no_folder(settings.out):
+        place = places["out"]("out") if "out" in places else "the output folder"
+        raise SettingsError(
+            f"{place}: {settings.out} is a file and not a folder: choose another", subject="out"
+        )
     return Settled(settings, sources, tuple(file.accounts) if file else ())
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Say whether there is something that is no folder; what cannot be looked at is told when it is written to."""
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:
+        return False
 
 
 class _Layer(NamedTuple):

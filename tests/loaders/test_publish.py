@@ -400,3 +400,11 @@ def test_a_note_is_replaced_whole(tmp_path):
         output.write_note("last-check.json", {"number": object()})
     assert '"number": 1' in path.read_text()
     assert not list(output.home.glob("*.new")) + list(output.home.glob(".*.new"))
+
+
+def test_a_file_in_the_folder_s_place(tmp_path):
+    """It is told as what it is, not as a file that exists, and stays."""
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(OutputError, match="taken: a part of the path is a file, not a folder"):
+        publish(Output(tmp_path / "taken"), book_number(1))
+    assert (tmp_path / "taken").read_text() == "mine"
