@@ -131,6 +131,24 @@ def test_every_moment_in_json_has_one_form(run, portal):
     assert set(changed) == {told}
 
 
+def test_changes_since_a_day_of_either_calendar(run, portal):
+    """A Jalali day begins at Tehran's midnight, with slashes or dashes; what is no time is told with what a time is."""
+    run("export", "--quiet")
+    portal.book.add(FName="تازه")
+    run("export", "--quiet")
+    for since in ("1405-01-01", "1405/1/1", "۱۴۰۵/۰۱/۰۱", "2026-03-21"):
+        assert len(json.loads(run("changes", "--since", since, "--json").stdout)) == 1
+    for since in ("1479-01-01", "1479/01/01", "2100-03-21T00:00"):
+        assert json.loads(run("changes", "--since", since, "--json").stdout) == []
+    for since in ("1h", "1405/13/01", "1405/09/01 22:00", "yesterday"):
+        with pytest.raises(
+            SettingsError, match=r"is no run of the feed and no time: give .* 2026-11-22T22:00"
+        ):
+            run("changes", "--since", since)
+    with pytest.raises(SettingsError, match="does not know run"):
+        run("changes", "--since", "20200101T000000Z-0000")
+
+
 def test_how_the_folder_is_kept(run, tmp_path):
     """Files for a group, none kept but the one just replaced, and a full look before a set is current."""
     for _ in range(3):
