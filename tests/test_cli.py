@@ -156,7 +156,17 @@ def test_how_the_folder_is_kept(run, tmp_path):
         assert done.exit_code == 0
     assert (tmp_path / "output" / "contacts.parquet").stat().st_mode & 0o777 == 0o640
     assert len(json.loads(run("generations", "--json").stdout)) == 2
-    assert run("sync", "-q", "--keep-for", "soon").exit_code == 2
+    refused = run("sync", "-q", "--keep-for", "5")
+    assert refused.exit_code == 2
+    assert "5 is no age: give 15m, 12h, 7d, 2w, 0 or never" in refused.stderr
+
+
+@pytest.mark.parametrize("age", ["15m", "12h", "7d", "2w", "0", "never"])
+@pytest.mark.parametrize("option", ["--keep-for", "--resume-within", "--full-every"])
+def test_ages_that_a_refusal_names(option, age):
+    """Every age that is offered to who gave none is taken."""
+    command = amoot_etl.get_command(click.Context(amoot_etl), "sync")
+    command.make_context("sync", [option, age])
 
 
 def _command(*words: str, **environment: str) -> list[str]:

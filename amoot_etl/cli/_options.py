@@ -184,7 +184,7 @@ def age(_context: click.Context, _option: click.Parameter, value: str | None) ->
         return dt.timedelta.max
     match = re.fullmatch(r"([0-9]{1,6})([mhdw])", value.strip().lower())
     if match is None:
-        raise click.BadParameter(f"{value} is no age: give 12h, 7d, 2w, or never")
+        raise click.BadParameter(f"{value} is no age: give 15m, 12h, 7d, 2w, 0 or never")
     return dt.timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
