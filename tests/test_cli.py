@@ -249,6 +249,15 @@ def test_commands_over_a_folder_know_accounts(run, tmp_path):
     assert "kept; 20" in run("doctor", *shop).stdout
 
 
+@pytest.mark.parametrize(
+    "words", [("generations",), ("verify",), ("diff",), ("changes",), ("rollback",), ("report",)]
+)
+def test_a_folder_without_an_export(run, words):
+    """Every command that looks at a folder says that nothing was published there."""
+    with pytest.raises(SettingsError, match="nowhere holds no export"):
+        run(*words, "--out", "nowhere")
+
+
 def test_a_reader_that_has_seen_enough_is_no_failure():
     """A command whose output goes into a pipe that closes ends with 0, and says nothing about it."""
     shown = "import sys; from amoot_etl.cli import main; sys.argv[1:] = ['schema', '--markdown']; main()"

@@ -19,9 +19,14 @@ def command(*, as_json: bool, **where: Any) -> None:
 
     Times are Tehran's.
     """
-    from amoot_etl.pipeline.generations import generations  # noqa: PLC0415 - help needs no tables
+    from amoot_etl.loaders.generations import require_current  # noqa: PLC0415 - help needs no tables
+    from amoot_etl.pipeline.generations import generations  # noqa: PLC0415
 
-    kept = generations(folder_of(**where))
+    folder = folder_of(**where)
+    kept = generations(folder)
+    if not kept:
+        # An empty list would look like a good answer to a script that misspelt the folder.
+        require_current(folder)
     if as_json:
         show_json([{**dataclasses.asdict(item), "published_at": tehran(item.published_at)} for item in kept])
         return
