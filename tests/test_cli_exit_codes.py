@@ -98,6 +98,9 @@ def test_no_token_is_a_matter_of_settings(portal, run, monkeypatch):
     "arguments",
     [
         ("export", "--group", "77"),
+        ("contact", "5"),
+        ("contact", "0"),
+        ("contact", "abc"),
         ("export", "--format", "cvs"),
         ("export", "--deadline", "soon"),
         ("export", "--max-body", "-3"),
@@ -137,6 +140,15 @@ def test_an_empty_value(portal, run, tmp_path, arguments, named):
     assert re.fullmatch(rf"amoot-etl: {named} (is empty|names no column): give .*, or leave it away\n", err)
     assert portal.calls == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_contact(portal, run):
+    """An ID that the portal does not know is told by the portal's own code, and a text that is none as such."""
+    assert "ContactID_Invalid" in run("contact", "5", *FAST)[2]
+    calls = len(portal.calls)
+    assert "abc is no contact's ID: give a number" in run("contact", "abc")[2]
+    assert len(portal.calls) == calls
+    assert run("contact", "۱۰۰۰۰۱", *FAST)[0] == 0
 
 
 def test_a_folder_that_is_held(portal, run, tmp_path):

@@ -10,21 +10,35 @@ import click
 
 from amoot_etl.cli._display import retries_told
 from amoot_etl.cli._options import as_json, portal_options, settings_of, show_json, show_table
+from amoot_etl.errors import NotFound, SettingsError
+
+
+def _id(_context: click.Context, _argument: click.Parameter, value: str) -> int:
+    if not value.isdecimal() or not int(value):
+        raise click.BadParameter(f"{value} is no contact's ID: give a number such as 100001")
+    return int(value)
 
 
 @click.command()
-@click.argument("contact_id", type=click.IntRange(min=1), metavar="ID")
+@click.argument("contact_id", callback=_id, metavar="ID")
 @as_json
 @portal_options
 def command(contact_id: int, *, as_json: bool, **shared: Any) -> None:
-    """Show one contact: what the portal sent, and what becomes of it."""
+    """Show one contact: what the portal sent, and what becomes of it.
+
+    Exit code 2 if the portal has no contact of this ID.
+    """
     from amoot_etl.client import Client  # noqa: PLC0415 - help needs no HTTP
     from amoot_etl.extractors.contacts import contact_reader, fetch_contact  # noqa: PLC0415
     from amoot_etl.transformers.contacts import clean_table  # noqa: PLC0415
 
     settings = settings_of(**shared)
     with Client(settings, on_retry=retries_told(**shared)) as client:
-        record = fetch_contact(client, contact_id)
+        try:
+            record = fetch_contact(client, contact_id)
+        except NotFound as error:
+            # The portal answered as it documents; what is wrong is the ID that was asked for.
+            raise SettingsError(str(error), subject="contact_id") from error
     raw = contact_reader("ContactGet").gather([record]).table
     today = dt.datetime.now(ZoneInfo("Asia/Tehran")).date()
     cleaned = clean_table(raw, today=today, shape=settings.shape)
