@@ -214,7 +214,7 @@ class CatchUp:
             self._ask.list([self.no_label])
             rest = self._not_settled(rest)
         if len(rest) > most_gets(len(self.held.ids)):
-            raise InFull(f"{len(rest)} contacts would have to be asked for one by one")
+            raise InFull(f"{len(rest):,} contacts would have to be asked for one by one")
         self._ask.get(rest, at_most=self._export_seconds)
 
     def _not_settled(self, wanted: Ids) -> Ids:

@@ -77,7 +77,7 @@ def objections(
     held = _contacts(previous)
     if held and (new.contacts == 0 or new.contacts < held * (1 - max_shrink)):
         found.append(
-            f"it has {new.contacts} contacts where the current one has {held} "
+            f"it has {new.contacts:,} contacts where the current one has {held:,} "
             f"(at most {max_shrink * 100:g} % may be gone)"
         )
     return found

@@ -45,7 +45,7 @@ class Proof:
         """Settle whether it proves the set complete, unless it cannot for the reason given."""
         self.why = why_not
         if self.unsettled and not why_not:
-            self.why = f"{self.unsettled} contacts are missing or newer in the portal"
+            self.why = f"{self.unsettled:,} contacts are missing or newer in the portal"
         elif self.unmentioned and not why_not:
             self.why = f"the portal's list does not mention {self.unmentioned} of the contacts"
         self.proved = not self.why
@@ -123,7 +123,7 @@ class Prover:
                 break
             if not few(len(wanted), build.roll.size):
                 if self._may_list_again:
-                    raise ListAgain(f"{len(wanted)} contacts are missing or newer in the portal")
+                    raise ListAgain(f"{len(wanted):,} contacts are missing or newer in the portal")
                 break
             try:
                 fetched = fetch_each(self._client, wanted.tolist())

@@ -171,8 +171,8 @@ def warnings_of(asking: CatchUp) -> list[str]:
         )
     if asking.open.unsettled:
         warnings.append(
-            f"{asking.open.unsettled} contacts that the portal's list of changes tells of could not be had as it tells "
-            "of them: the next sync asks again"
+            f"{asking.open.unsettled:,} contacts that the portal's list of changes tells of could not be had as it "
+            "tells of them: the next sync asks again"
         )
     return warnings
 
@@ -200,6 +200,4 @@ def _proof(asking: CatchUp) -> Proof:
 
 def _unlike(fact: GroupFacts) -> str:
     group = fact.group
-    return (
-        f"group {group.group_id}: the portal counts {group.contacts_count} contacts, we hold {fact.exported}"
-    )
+    return f"group {group.group_id}: the portal counts {group.contacts_count:,} contacts, we hold {fact.exported:,}"

@@ -163,7 +163,7 @@ def choose(  # noqa: PLR0913, PLR0917 - all that the rule weighs
     export = seconds(len(sizes), everything * RECORD_BYTES, pace)
     why = ""
     if len(rest) > most_gets(contacts):
-        why = f"{len(rest)} contacts would have to be asked for one by one"
+        why = f"{len(rest):,} contacts would have to be asked for one by one"
     elif (total := cost + contacts * OWN_CARRY) > export + SLACK:
         why = f"syncing would take {total:.1f} s, an export {export:.1f} s"
     return Choice(tuple(listings), rest, cost, export, why)

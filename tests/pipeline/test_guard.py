@@ -37,7 +37,7 @@ def new(contacts, **more):
 
 
 REFUSED = {
-    "more than a fifth is gone": (held(1000), new(799), "799 contacts where the current one has 1000"),
+    "more than a fifth is gone": (held(1000), new(799), "799 contacts where the current one has 1,000"),
     "all are gone": (held(3), new(0), "0 contacts where the current one has 3"),
     "the last one is gone": (held(1), new(0), "0 contacts where"),
     "a group lists nobody": (
