@@ -175,7 +175,13 @@ def test_a_damaged_set(portal, run, tmp_path):
     file = (tmp_path / "out" / "groups.parquet").resolve()
     file.chmod(0o600)
     file.write_bytes(file.read_bytes()[:-9] + b"123456789")
-    assert run("verify", "--out", "out")[0] == 6
+    code, out, err = run("verify", "--out", "out")
+    assert code == 6
+    assert out.startswith("groups.parquet: ")
+    assert err.endswith("is not what it should be: 1 problem, told on standard output\n")
+    code, _, err = run("verify", "--out", "out", "--json")
+    assert code == 6
+    assert "is not what it should be: groups.parquet: " in err
 
 
 def test_a_bug(portal, run, monkeypatch):

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from amoot_etl.cli._options import as_json, folder_of, folder_options, show_json
+from amoot_etl.errors import VerificationError
 
 
 @click.command()
@@ -30,4 +31,12 @@ def command(run_id: str | None, *, cheap: bool, as_json: bool, **where: Any) -> 
             click.echo(line)
         if report.ok:
             click.echo(f"generation {report.run_id} is whole: {report.files} files checked")
+        else:
+            # The problems are the result, on standard output: once is enough.
+            count = len(report.problems)
+            raise VerificationError(
+                f"generation {report.run_id} is not what it should be: {count:,} "
+                f"problem{'s' if count > 1 else ''}, told on standard output",
+                subject=report.run_id,
+            )
     report.require_ok()
