@@ -160,6 +160,15 @@ def test_a_value_out_of_its_range_is_told_with_where_it_came_from(config, given,
         load_settings(**given)
 
 
+def test_a_file_in_another_encoding(config):
+    """It is told with the way out, and nothing of what is in it."""
+    path = config("")
+    path.write_text('out = "خروجی"', encoding="utf-16")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(config=path, environ={})
+    assert str(caught.value) == f"{path}: this is not UTF-8: save it as UTF-8"
+
+
 def test_an_output_folder_that_is_a_file(config, tmp_path):
     """It is told with where it was named, before anything is asked or written; what is not there yet is made."""
     (tmp_path / "taken").touch()
@@ -283,7 +292,9 @@ def test_accounts_that_are_not_there_or_not_apart(config):
     path = config(TWO)
     with pytest.raises(SettingsError, match=r"no account shp in .*; did you mean shop\?"):
         load_settings(config=path, environ={}, account="shp")
-    with pytest.raises(SettingsError, match=r"amoot\.toml, which is not there"):
+    with pytest.raises(
+        SettingsError, match=r"^there is no account shop, since there is no amoot\.toml to name it: "
+    ):
         settle(environ={}, account="shop")
     same = TWO.replace('out = "clinic-out"', 'out = "x"').replace('"TOKEN_SHOP"', '"TOKEN_SHOP"\nout = "./x"')
     with pytest.raises(SettingsError, match="is the folder of shop too"):

@@ -48,10 +48,22 @@ def passes(error: BaseException) -> bool:
 def too_large(method: str, cap: int) -> errors.UnexpectedAnswer:
     """Give the error of an answer that is larger than the settings allow."""
     return errors.UnexpectedAnswer(
-        f"{method}: the portal's answer is larger than {cap / 1e6:,.0f} MB: allow more with --max-body",
+        f"{method}: the portal's answer is larger than {_size(cap)}: allow more with --max-body",
         subject=method,
         status=TOO_LARGE,
     )
+
+
+def _size(count: int) -> str:
+    """Give a number of bytes as people say it, as it was told: 10KB are not 0 MB.
+
+    >>> _size(10_000), _size(1_500_000_000), _size(1_234)
+    ('10 kB', '1.5 GB', '1,234 bytes')
+    """
+    for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= factor and count * 10 % factor == 0:
+            return f"{count / factor:,.4g} {unit}"
+    return f"{count:,} bytes"
 
 
 def check_http(method: str, response: BaseHTTPResponse) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from amoot_etl.errors import SettingsError
-from amoot_etl.settings.file import TOKEN_SOURCES, no_account, read_settings_file
+from amoot_etl.settings.file import TOKEN_SOURCES, read_settings_file
 from amoot_etl.settings.token import NO_TOKEN, could_be_token, token_from
 from amoot_etl.settings.values import CHOICES, LISTS, UNITS, typed
 
@@ -294,7 +294,11 @@ def _before_account(file: SettingsFile | None, environ: Mapping[str, str]) -> It
 
 def _of_account(file: SettingsFile | None, name: str, before: list[_Layer]) -> _Layer:
     if file is None:
-        raise no_account(name, "amoot.toml, which is not there")
+        raise SettingsError(
+            f"there is no account {name}, since there is no amoot.toml to name it: make one with `amoot-etl init`, "
+            "or give another with --config",
+            subject="account",
+        )
     outs = [layer.values["out"] for layer in before if "out" in layer.values]
     own = file.account(name, outs[-1] if outs else Settings().out)
     return _Layer(own, f"account {name} in {file.path}", lambda key: file.place(("accounts", name, key)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from amoot_etl.toml_lines import Place
 
-__all__ = ["TOKEN_SOURCES", "SettingsFile", "no_account", "read_settings_file"]
+__all__ = ["TOKEN_SOURCES", "SettingsFile", "read_settings_file"]
 
 TOKEN_SOURCES: Final = ("token_env", "token_file")
 """The keys that say where a token is."""
@@ -36,11 +36,11 @@ class SettingsFile(NamedTuple):
             SettingsError: It names no such account.
         """
         if name not in self.accounts:
-            raise no_account(name, str(self.path), self.accounts)
+            raise _no_account(name, self.path, self.accounts)
         return {"out": str(Path(common) / name), **self.accounts[name]}
 
 
-def no_account(name: str, where: str, known: Iterable[str] = ()) -> SettingsError:
+def _no_account(name: str, where: Path, known: Iterable[str]) -> SettingsError:
     """Give the error of an account that is not known."""
     import difflib  # noqa: PLC0415 - as below: most runs have no use for it
 
@@ -72,7 +72,9 @@ def read_settings_file(config: Path | None, known: Sequence[str]) -> SettingsFil
         table = tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})", subject=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: this is not UTF-8: save it as UTF-8", subject=str(path)) from error
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: {error}", subject=str(path)) from error
     place = line_finder(path, text)
     accounts = table.pop("accounts", {})
