@@ -193,6 +193,17 @@ def test_demo_prints_how_to_point_a_client_at_it(tmp_path):
     assert demo.returncode == 143
 
 
+def test_ctrl_c_is_how_demo_ends():
+    """It says nothing and ends with 0: nobody was interrupted."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(_command("demo", "--contacts", "350"), text=True, **streams) as demo:
+        for _ in range(2):
+            demo.stdout.readline()
+        demo.send_signal(signal.SIGINT)
+        told = demo.communicate(timeout=60)
+    assert (demo.returncode, *told) == (0, "", "")
+
+
 def test_demo_on_a_port_that_is_taken(run, portal):
     """It says so, and what else to do."""
     port = portal.url.rpartition(":")[2].partition("/")[0]

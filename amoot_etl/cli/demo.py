@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import click
 
@@ -33,6 +33,8 @@ def command(contacts: int, seed: int, port: int, faults: tuple[str, ...]) -> Non
             raise SettingsError(
                 f"--port {port}: {error.strerror}: choose another, or leave it away", subject="port"
             ) from None
+        # Ctrl-C is how it is meant to end from here on.
+        stack.enter_context(suppress(KeyboardInterrupt))
         for planned in plans:
             portal.obey(planned)
         click.echo(f"export AMOOT_BASE_URL={portal.url}")
