@@ -53,7 +53,7 @@ def log_to_stderr(*, verbose: int, quiet: bool, log_json: bool) -> None:
     """Let the loggers of amoot-etl be heard on stderr.
 
     Args:
-        verbose: 0 for warnings, 1 for what happens, 2 for everything.
+        verbose: 0 for warnings alone, else what happens too; there is no more than that to say.
         quiet: Only errors.
         log_json: One JSON object a line, from what happens on.
     """
@@ -62,7 +62,7 @@ def log_to_stderr(*, verbose: int, quiet: bool, log_json: bool) -> None:
         root.removeHandler(old)
     handler = _Stderr()
     handler.json = log_json
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    level = logging.INFO if verbose else logging.WARNING
     if log_json:
         from amoot_etl.pipeline.runlog import JsonLines  # noqa: PLC0415 - most runs are for people
 

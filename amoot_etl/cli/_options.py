@@ -123,7 +123,7 @@ def portal_options(function: _F) -> _F:
         ),
         account_option,
         config_option,
-        click.option("-v", "--verbose", count=True, help="Say more on stderr; twice for everything."),
+        click.option("-v", "--verbose", count=True, help="Say on stderr what happens, too."),
         click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."),
         click.option("--log-json", is_flag=True, help="Say it in JSON, one object a line, for machines."),
     ]
