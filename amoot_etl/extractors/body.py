@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors import careful
 from amoot_etl.extractors.places import places_of
+from amoot_etl.extractors.uniform import read_uniform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -160,10 +161,20 @@ class BodyReader:
 
     def _read_fast(self, segment: Segment) -> Raw | None:
         """Read a whole segment at once; None unless it is proved that nothing was lost or changed."""
+        # Mapped, not read: one copy less of every byte. A plain array of it: each slice of a memmap runs Python code.
+        data = np.asarray(np.memmap(segment.path, np.uint8, "r"))
+        table = read_uniform(data, self._known)
+        if table is None:
+            table = self._parsed(segment, data)
+        if table is None or usable_ids(table.column(self._known[0])) is None:
+            return None
+        return Raw(table, [])
+
+    def _parsed(self, segment: Segment, data: npt.NDArray[np.uint8]) -> pa.Table | None:
+        """Have DuckDB read a segment; None unless it is proved that nothing was lost or changed."""
         import duckdb  # noqa: PLC0415 - as above
 
-        # Mapped, not read: one copy less of every byte. A plain array of it: each slice of a memmap runs Python code.
-        values = _count_values(np.asarray(np.memmap(segment.path, np.uint8, "r")))
+        values = _count_values(data)
         if values is None:
             return None
         unknown = tuple(self._unknown)
@@ -176,9 +187,7 @@ class BodyReader:
             # A name may hold what DuckDB's cannot, as U+0000.
             return None
         found = sum(len(column) - column.null_count for column in table.columns)
-        if found != values or usable_ids(table.column(self._known[0])) is None:
-            return None
-        return Raw(_with_unknown(table, unknown), [])
+        return _with_unknown(table, unknown) if found == values else None
 
     def _query(self, segment: Segment, unknown: tuple[str, ...]) -> pa.Table:
         types = dict.fromkeys(self._known, "VARCHAR") | dict.fromkeys(unknown, "JSON")
@@ -308,7 +317,7 @@ def _sayable(record: careful.Record, known: set[str]) -> careful.Record:
 
 def _sayable_name(name: str) -> str:
     """Take lone surrogates out of a name, and our own column's name away from it."""
-    whole = name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    whole = careful.sayable(name)
     return f"{whole}_" if whole == LITERALS else whole
 
 
@@ -317,10 +326,7 @@ def _strings(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:
-        whole = [
-            value if value is None else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            for value in values
-        ]
+        whole = [value if value is None else careful.sayable(value) for value in values]
         return pa.array(whole, pa.string())
 
 

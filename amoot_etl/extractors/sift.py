@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from amoot_etl.extractors.places import places_of
+from amoot_etl.extractors.places import MOST_BYTES, bytes_at, places_of, stands_at, with_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,23 +25,18 @@ if TYPE_CHECKING:
     Bytes = npt.NDArray[np.uint8]
     Places = npt.NDArray[np.int64]
 
-__all__ = ["Records", "find_entries", "find_records", "write_records"]
+__all__ = ["Records", "find_records", "write_records"]
 
 _ID: Final = b'{"ID":'
 _ACTIVE: Final = b',"Active":'
 _GROUP: Final = b',"ContactGroupID":'
 _STAMP: Final = b'"UpdateDateTime":'
-_BEFORE_STAMP: Final = b"," + _STAMP + b'"'
-_DELETED: Final = b'","Deleted":'
 _TRUE: Final = b"true"
 _FALSE: Final = b"false"
 _LONGEST_NUMBER: Final = 20
 _LONGEST_STAMP: Final = 40
 _SHORTEST: Final = 160
 """Of a record: shorter ones lack fields."""
-_SHORTEST_ENTRY: Final = 50
-"""Of an entry of the list of changes."""
-_ENTRY_QUOTES: Final = 8
 _RUNS: Final = 1000
 """Runs of wanted records that are written at a time: a megabyte or two."""
 
@@ -68,7 +63,7 @@ class Records(NamedTuple):
         Returns:
             Twice as many binary values as records: every second one is what stands between two contents.
         """
-        return _with_gaps(self.data, self.values, self.ends)
+        return with_gaps(self.data, self.values, self.ends)
 
 
 def find_records(data: Bytes) -> Records | None:
@@ -83,53 +78,13 @@ def find_records(data: Bytes) -> Records | None:
     >>> records.ids.tolist(), records.active.tolist(), records.stamps[0].as_py()
     ([7, 1234], [True, True], '2026-01-02T03:04:05')
     """
-    edges = _edges(data, _SHORTEST)
+    edges = _edges(data)
     begun = _begun(data, edges[0]) if edges else None
     stamps = _stamps(data, edges[1]) if edges and begun else None
     if edges is None or begun is None or stamps is None:
         return None
     ids, active, values = begun
     return Records(data, *edges, values, ids, active, stamps)
-
-
-def find_entries(data: Bytes) -> tuple[npt.NDArray[np.int64], pa.Array] | None:
-    """Read the entries of a segment of `ContactListUpdates`; None unless every byte is as the portal writes it.
-
-    Args:
-        data: A JSON array of entries.
-
-    Returns:
-        The ID of each, and the text of its stamp.
-
-    >>> entry = b'{"ID":%d,"UpdateDateTime":"2026-01-02T03:04:05.6","Deleted":false}'
-    >>> ids, stamps = find_entries(np.frombuffer(b"[" + entry % 7 + b"," + entry % 1234 + b"]", np.uint8))
-    >>> ids.tolist(), stamps[1].as_py()
-    ([7, 1234], '2026-01-02T03:04:05.6')
-    """
-    edges = _edges(data, _SHORTEST_ENTRY)
-    numbers = _ids(data, edges[0]) if edges else None
-    if edges is None or numbers is None:
-        return None
-    ids, after = numbers
-    ends = edges[1]
-    begins = after + len(_BEFORE_STAMP)
-    deleted = data[ends - 3] == _TRUE[-2]
-    tail = ends - 1 - np.where(deleted, len(_TRUE), len(_FALSE))
-    closes = tail - len(_DELETED)
-    if (
-        (closes < begins).any()
-        or not _stands(data, after, _BEFORE_STAMP)
-        or not _stands(data, closes, _DELETED)
-        or not _stands(data, tail[deleted], _TRUE)
-        or not _stands(data, tail[~deleted], _FALSE)
-        # Three keys and a stamp: no stamp holds a quote, nor anything that stands for another letter.
-        or np.count_nonzero(data == ord('"')) != _ENTRY_QUOTES * len(ids)
-        or (data == ord("\\")).any()
-        or (data < ord(" ")).any()
-    ):
-        return None
-    stamps = _texts(data, begins, closes)
-    return None if stamps is None else (ids, stamps)
 
 
 def write_records(file: BinaryIO, parts: Sequence[tuple[Records, npt.NDArray[np.bool_]]]) -> None:
@@ -152,17 +107,17 @@ def write_records(file: BinaryIO, parts: Sequence[tuple[Records, npt.NDArray[np.
     file.write(b"]")
 
 
-def _edges(data: Bytes, shortest: int) -> tuple[Places, Places] | None:
+def _edges(data: Bytes) -> tuple[Places, Places] | None:
     """Find where each object of an array begins, and one past where it ends; None where other braces stand between."""
     starts = places_of(data, b"{")
-    if not len(starts):
+    if not len(starts) or len(data) > MOST_BYTES:
         return None
     ends = np.append(starts[1:], len(data)) - 1
     between = data[ends]
     if (
         data[0] != ord("[")
         or starts[0] != 1
-        or (ends - starts).min() < shortest
+        or (ends - starts).min() < _SHORTEST
         or not (between[:-1] == ord(",")).all()
         or between[-1] != ord("]")
         or not (data[ends - 1] == ord("}")).all()
@@ -173,9 +128,9 @@ def _edges(data: Bytes, shortest: int) -> tuple[Places, Places] | None:
 
 def _ids(data: Bytes, starts: Places) -> tuple[npt.NDArray[np.int64], Places] | None:
     """Read the IDs with which objects begin, and find what follows; None where one begins otherwise."""
-    if not _stands(data, starts, _ID):
+    if not stands_at(data, starts, _ID):
         return None
-    digits = _bytes(data, starts + len(_ID), _LONGEST_NUMBER)
+    digits = bytes_at(data, starts + len(_ID), _LONGEST_NUMBER)
     length = (digits != ord(",")).argmin(axis=1)
     longest = int(length.max())
     ids = np.zeros(len(starts), np.int64)
@@ -198,14 +153,14 @@ def _begun(data: Bytes, starts: Places) -> tuple[npt.NDArray[np.int64], npt.NDAr
     ids, place = numbers
     active = data[place + len(_ACTIVE)] == _TRUE[0]
     after = place + len(_ACTIVE) + np.where(active, len(_TRUE), len(_FALSE))
-    group = _bytes(data, after + len(_GROUP), _LONGEST_NUMBER)
+    group = bytes_at(data, after + len(_GROUP), _LONGEST_NUMBER)
     length = (group != ord(",")).argmin(axis=1)
     named = (group == ord('"')).argmax(axis=1)
     if (
-        not _stands(data, place, _ACTIVE)
-        or not _stands(data, place[active] + len(_ACTIVE), _TRUE)
-        or not _stands(data, place[~active] + len(_ACTIVE), _FALSE)
-        or not _stands(data, after, _GROUP)
+        not stands_at(data, place, _ACTIVE)
+        or not stands_at(data, place[active] + len(_ACTIVE), _TRUE)
+        or not stands_at(data, place[~active] + len(_ACTIVE), _FALSE)
+        or not stands_at(data, after, _GROUP)
         or (named < length).any()
     ):
         return None
@@ -215,39 +170,14 @@ def _begun(data: Bytes, starts: Places) -> tuple[npt.NDArray[np.int64], npt.NDAr
 def _stamps(data: Bytes, ends: Places) -> pa.Array | None:
     """Read each record's last value; None where it is not a stamp in plain characters."""
     # From the last quote backwards to the one before it.
-    tails = _bytes(data, ends - 2 - _LONGEST_STAMP, _LONGEST_STAMP + 1)[:, ::-1]
+    tails = bytes_at(data, ends - 2 - _LONGEST_STAMP, _LONGEST_STAMP + 1)[:, ::-1]
     length = (tails[:, 1:] == ord('"')).argmax(axis=1)
     begins = ends - 2 - length
-    if not _stands(data, begins - 1 - len(_STAMP), _STAMP) or (tails == ord("\\")).any():
+    if not stands_at(data, begins - 1 - len(_STAMP), _STAMP) or (tails == ord("\\")).any():
         return None
-    return _texts(data, begins, ends - 2)
-
-
-def _texts(data: Bytes, starts: Places, ends: Places) -> pa.Array | None:
-    """Give parts of the data as `string`; None where one is no UTF-8."""
+    texts = with_gaps(data, begins, ends - 2)
     try:
-        return _with_gaps(data, starts, ends).take(pa.array(np.arange(0, 2 * len(ends), 2))).cast(pa.string())
+        return texts.take(pa.array(np.arange(0, len(texts), 2))).cast(pa.string())
     except pa.ArrowInvalid:
+        # It is no UTF-8.
         return None
-
-
-def _with_gaps(data: Bytes, starts: Places, ends: Places) -> pa.Array:
-    """Give parts of the data, which rise and do not meet, as binary values, each followed by the gap behind it."""
-    offsets = np.empty(2 * len(starts) + 1, np.int64)
-    offsets[:-1:2], offsets[1::2] = starts, ends
-    offsets[-1] = ends[-1]
-    return pa.Array.from_buffers(
-        pa.large_binary(), 2 * len(starts), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    )
-
-
-def _bytes(data: Bytes, places: Places, count: int) -> Bytes:
-    """Give so many bytes from each place on, a row each."""
-    # Taken as items that overlap, each moves in one go: byte by byte it takes ten times as long.
-    items = np.ndarray((len(data) - count + 1,), f"V{count}", data, strides=(1,))
-    return items[places].view(np.uint8).reshape(-1, count)
-
-
-def _stands(data: Bytes, places: Places, text: bytes) -> bool:
-    """Say whether a text stands at every place."""
-    return bool((_bytes(data, places, len(text)) == np.frombuffer(text, np.uint8)).all())

@@ -7,19 +7,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-import numpy as np
-
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors.body import BodyReader, usable_ids
 from amoot_etl.extractors.contacts import frame_of, iter_listing
 from amoot_etl.extractors.groups import ALL
 from amoot_etl.extractors.landing import UPDATES
-from amoot_etl.extractors.sift import find_entries
 from amoot_etl.schema import UPDATE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    import numpy as np
     import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
@@ -76,11 +74,8 @@ def entries(segments: Sequence[Segment], *, in_haste: Callable[[], bool] = lambd
     reader = update_reader()
 
     def read(segment: Segment) -> list[_Told] | None:
-        if not segment.cut:
-            return None
-        found = find_entries(np.fromfile(segment.path, np.uint8))
         try:
-            return [found] if found else list(_told(reader.read(segment)))
+            return list(_told(reader.read(segment))) if segment.cut else None
         except UnexpectedAnswer:
             return None
 

@@ -297,7 +297,7 @@ def test_a_path_is_no_pattern(tmp_path):
     """A folder with brackets and stars in its name is read for itself, and not the one that they could mean."""
     for name, contact_id in (("out [1]*?", 7), ("out 1zz", 8)):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "00000.json").write_text(f'[{{"ID":{contact_id},"FName":"x"}}]')
+        (tmp_path / name / "00000.json").write_text(f'[{{"ID": {contact_id}, "FName": "x"}}]')
     [segment] = [Segment(tmp_path / "out [1]*?" / "00000.json", cut=True, last=True)]
     raw = contact_reader()._read_fast(segment)
     assert raw is not None

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amoot_etl.demo import AddressBook
-from amoot_etl.extractors.sift import find_entries, find_records, write_records
+from amoot_etl.extractors.sift import find_records, write_records
 
 USUAL = AddressBook.invent(contacts=40, seed=7, dirty=False).listing(0)
 ODD_TEXTS = [
@@ -181,105 +181,3 @@ def test_some_records_of_some_segments_are_a_segment(tmp_path_factory, masks):
         write_records(file, [(records, np.array(mask)) for records, mask in zip(found, masks, strict=True)])
     wanted = [record for mask in masks for record, keep in zip(USUAL, mask, strict=False) if keep]
     assert path.read_bytes() == b"[" + b",".join(wanted) + b"]"
-
-
-ENTRY = b'{"ID":7,"UpdateDateTime":"2026-01-02T03:04:05.67","Deleted":false}'
-
-
-@st.composite
-def entries(draw):
-    """Give an entry of the list of changes as the portal writes it, or with something odd about it."""
-    usual_stamps = [
-        "2026-01-02T03:04:05.67",
-        "1405/01/02 12:00:00",
-        "2026-01-02T03:04:05+03:30",
-        "هنوز نه، شاید فردا",
-    ]
-    entry = {
-        "ID": draw(st.integers(1, 10**18 - 1)),
-        "UpdateDateTime": draw(st.sampled_from(usual_stamps)),
-        "Deleted": draw(st.booleans()),
-    }
-    names = list(entry)
-    odd = draw(st.sampled_from(["nothing"] * 8 + ["a value", "the order", "a field less", "another field"]))
-    if odd == "a value":
-        entry[draw(st.sampled_from(names))] = draw(ODD_VALUES)
-    elif odd == "the order":
-        names = draw(st.permutations(names))
-    elif odd == "a field less":
-        names.remove(draw(st.sampled_from(names)))
-    elif odd == "another field":
-        entry["Note"] = draw(ODD_VALUES)
-        names.insert(draw(st.integers(0, 3)), "Note")
-    return written(draw, {name: entry[name] for name in names})
-
-
-@given(st.lists(entries(), max_size=5))
-@settings(max_examples=300)
-def test_entries_that_are_found_are_those_that_are_there(parts):
-    """Whatever is told of them is all that Python's own JSON reads in them; or nothing is said."""
-    found = find_entries(bytes_of(parts))
-    if found is None:
-        return
-    there = [json.loads(part) for part in parts]
-    assert all(list(entry) == ["ID", "UpdateDateTime", "Deleted"] for entry in there)
-    assert found[0].tolist() == [entry["ID"] for entry in there]
-    assert found[1].to_pylist() == [entry["UpdateDateTime"] for entry in there]
-    assert all(isinstance(entry["Deleted"], bool) for entry in there)
-
-
-def test_the_portal_s_own_entries_are_found():
-    """Else each would be parsed, at twice the price."""
-    own = AddressBook.invent(contacts=40, seed=7, dirty=False).update_rows()
-    ids, stamps = find_entries(bytes_of(own))
-    assert ids.tolist() == [json.loads(entry)["ID"] for entry in own]
-    assert stamps.to_pylist() == [json.loads(entry)["UpdateDateTime"] for entry in own]
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (b'{"ID":', b'{"Id":'),
-        (b'"ID":7', b'"ID":0'),
-        (b'"ID":7', b'"ID":07'),
-        (b'"ID":7', b'"ID":"7"'),
-        (b'"ID":7', b'"ID":9999999999999999999'),
-        (b'"UpdateDateTime":', b'"UpdateDatetime":'),
-        (b'"2026', b'null,"Note":"2026'),
-        (b'"2026', b'"\\u0032026'),
-        (b'"2026', b'"\t2026'),
-        (b'"2026', b'"\xff2026'),
-        (b'"2026', b'"Note":"2026'),
-        (b'2026-01-02T03:04:05.67"', b'2026-01-02T03:04:05.67","Note":"x"'),
-        (b'"Deleted":', b'"deleted":'),
-        (b'"Deleted":false', b'"Deleted":falsy'),
-        (b'"Deleted":false', b'"Deleted":0,"X":true'),
-        (b'"Deleted":false', b'"Deleted":tree'),
-        (b'"Deleted":false', b'"Deleted":tRue'),
-        (b'"Deleted":false', b'"Deleted":null'),
-        (b'"Deleted":false', b'"Deleted":false,"Tags":{}'),
-        (b"false}", b"false} "),
-        (b"false}", b"false"),
-    ],
-)
-def test_one_odd_entry_leaves_all_to_parsing(old, new):
-    """Wherever it stands."""
-    assert old in ENTRY
-    odd = new.join(ENTRY.rsplit(old, 1))
-    assert find_entries(bytes_of([ENTRY, ENTRY])) is not None
-    for parts in ([odd], [odd, ENTRY], [ENTRY, odd], [ENTRY, odd, ENTRY]):
-        assert find_entries(bytes_of(parts)) is None
-
-
-@pytest.mark.parametrize("data", [b"[]", b" " + ENTRY + b"]", b"[" + ENTRY, b"[" + ENTRY + b"}", ENTRY])
-def test_what_holds_no_entries_is_left_to_parsing(data):
-    """No array, or one that does not end."""
-    assert find_entries(np.frombuffer(data, np.uint8)) is None
-
-
-def test_a_quote_too_many_does_not_make_up_for_one_too_few():
-    """They are counted all together."""
-    fewer = b'{"ID":7777777777777,"UpdateDateTime":","Deleted":false}'
-    more = ENTRY.replace(b"2026-", b'2026"')
-    assert fewer.count(b'"') + more.count(b'"') == 2 * ENTRY.count(b'"')
-    assert find_entries(bytes_of([fewer, more])) is None
