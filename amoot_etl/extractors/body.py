@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
     from amoot_etl.extractors.landing import Segment
 
-__all__ = ["LITERALS", "BodyReader", "Raw", "usable_ids"]
+__all__ = ["LITERALS", "UNREADABLE", "BodyReader", "Raw", "usable_ids"]
 
+UNREADABLE: Final = "_unreadable"
+"""The column of records that could not be read, where a DataFrame is made of them."""
 LITERALS: Final = "_literals"
 """A column of raw frames, there only when needed: the fields whose text is JSON and not text, as a JSON array.
 
@@ -42,6 +44,7 @@ Without it `[1, 2]` the list and `"[1, 2]"` the address would look the same.
 _CAREFUL_ROWS: Final = 20_000
 _BLOCK: Final = 1 << 20
 _LONGEST_RECORD: Final = 1 << 24
+_BLANKS: Final = (b" ", b"\t", b"\n", b"\r")
 _DIGITS: Final = range(24)
 _ID: Final = re.compile(r"([0-9]{1,19})(?:\.0+)?")
 
@@ -213,10 +216,15 @@ def usable_ids(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int64] | No
             ids = pc.cast(whole, pa.int64())
         except pa.ArrowInvalid:
             return None
-    if ids.null_count:
+    if ids.null_count or _any_hex(column):
         return None
     numbers: npt.NDArray[np.int64] = ids.to_numpy()
     return None if len(numbers) and numbers.min() < 1 else numbers
+
+
+def _any_hex(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Say whether a number is written as `0x10`, which Arrow reads as sixteen."""
+    return any(pc.any(pc.match_substring(column, letter)).as_py() for letter in "xX")
 
 
 def _usable(text: str | None) -> bool:
@@ -240,6 +248,8 @@ def _count_values(data: npt.NDArray[np.uint8]) -> int | None:
         if (data[ends[escaped] - 2] == ord("\\")).any():
             return None
         ends = ends[~escaped]
+    if any(_ends_a_key(data, colon) for blank in _BLANKS for colon in places_of(data, blank + b":").tolist()):
+        return None
     starts = ends + 2
     first = data[starts]
     spaced = first == ord(" ")
@@ -252,6 +262,13 @@ def _count_values(data: npt.NDArray[np.uint8]) -> int | None:
     if numbers + plain != len(ends) or not _plain_numbers(data, starts, first, numbers):
         return None
     return len(ends) - int(kinds[ord("n")])
+
+
+def _ends_a_key(data: npt.NDArray[np.uint8], place: int) -> bool:
+    """Say whether the white space at a place, which a colon follows, may stand behind a key: it was not counted."""
+    while place > 0 and data[place : place + 1].tobytes() in _BLANKS:
+        place -= 1
+    return bool(data[place] == ord('"'))
 
 
 def _plain_numbers(
@@ -306,19 +323,23 @@ def _marks(names: list[str]) -> str | None:
 
 def _sayable(record: careful.Record, known: set[str]) -> careful.Record:
     """Give a record whose unknown fields have names that a column can have; nearly always the record itself."""
-    new = {name: _sayable_name(name) for name in record.text if name not in known}
+    new: dict[str, str] = {}
+    for name in record.text:
+        if name not in known:
+            said = careful.sayable(name)
+            while (
+                said in (LITERALS, UNREADABLE)
+                or said in new.values()
+                or (said != name and said in record.text)
+            ):
+                said += "_"
+            new[name] = said
     if all(name == said for name, said in new.items()):
         return record
     return record._replace(
         text={new.get(name, name): value for name, value in record.text.items()},
         literals={new.get(name, name): nested for name, nested in record.literals.items()},
     )
-
-
-def _sayable_name(name: str) -> str:
-    """Take lone surrogates out of a name, and our own column's name away from it."""
-    whole = careful.sayable(name)
-    return f"{whole}_" if whole == LITERALS else whole
 
 
 def _strings(values: list[Any]) -> pa.Array:

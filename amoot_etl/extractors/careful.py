@@ -22,6 +22,8 @@ __all__ = ["Record", "depth", "fields", "record", "records", "sayable", "value_e
 # The string's loop is unrolled: a step a run of plain characters, not a step (and a place to come back to) each. A
 # string that the text cuts off is a token too, or each quote inside it would be tried as the beginning of one.
 _TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:(")|\\?\Z)|[\[\]{},:]', re.DOTALL)
+_EARLIER: Final = " (earlier)"
+"""Added to a field's name for what it held where it came once more."""
 _GAP: Final = re.compile(r"[\s,]*")
 _STEP: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
 
@@ -33,7 +35,7 @@ class _Literal(str):
 
 
 _DECODER: Final = json.JSONDecoder(
-    strict=False, parse_int=_Literal, parse_float=_Literal, parse_constant=_Literal
+    strict=False, parse_int=_Literal, parse_float=_Literal, parse_constant=_Literal, object_pairs_hook=list
 )
 
 
@@ -98,6 +100,11 @@ def record(raw: str) -> Record:
 
     >>> record('{"ID": 7, "Mobile": 9120000000.0, "Labels": [1,  2]}').text
     {'ID': '7', 'Mobile': '9120000000.0', 'Labels': '[1,  2]'}
+
+    A field that comes twice has its last value, as for every reader; the ones before are kept beside it.
+
+    >>> record('{"ID": 7, "FName": "Ali", "FName": null}').text
+    {'ID': '7', 'FName (earlier)': 'Ali', 'FName': None}
     """
     try:
         value, end = _DECODER.raw_decode(raw)
@@ -105,11 +112,11 @@ def record(raw: str) -> Record:
         value, end = None, -1
     if not raw.startswith("{"):
         return Record({}, {}, raw)
-    if end != len(raw) or any(isinstance(item, dict | list) for item in value.values()):
+    if end != len(raw) or len(dict(value)) < len(value) or any(isinstance(item, list) for _, item in value):
         text, literals = fields(raw)
         return Record(text, literals, raw)
     text, literals = {}, {}
-    for name, item in value.items():
+    for name, item in value:
         if isinstance(item, str):
             text[name] = str(item)
             if isinstance(item, _Literal):
@@ -148,14 +155,22 @@ def fields(raw: str) -> tuple[dict[str, str | None], dict[str, bool]]:
 
 
 def _put(name: str, value: str, text: dict[str, str | None], literals: dict[str, bool]) -> None:
-    literals.pop(name, None)
+    if name in text:
+        before, literal = text.pop(name), literals.pop(name, None)
+        if before is not None:
+            earlier = name
+            while earlier in text or earlier == name:
+                earlier += _EARLIER
+            text[earlier] = before
+            if literal is not None:
+                literals[earlier] = literal
     if value.startswith('"'):
         text[name] = _string(value)
         return
     text[name] = None if value == "null" else value
     if value != "null":
         try:
-            literals[name] = isinstance(_DECODER.decode(value), dict | list)
+            literals[name] = isinstance(_DECODER.decode(value), list)
         except (ValueError, RecursionError):
             literals[name] = True
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from amoot_etl.client import judge, shown, unexpected
 from amoot_etl.errors import NotFound, PortalUnavailable
 from amoot_etl.extractors import careful
-from amoot_etl.extractors.body import BodyReader, Raw
+from amoot_etl.extractors.body import UNREADABLE, BodyReader, Raw
 from amoot_etl.extractors.groups import ALL
 from amoot_etl.extractors.landing import Landing
 from amoot_etl.schema import CONTACT_FIELDS
@@ -176,9 +176,9 @@ def frame_of(raw: Raw) -> pd.DataFrame:
     table = raw.table
     if raw.unreadable:
         nothing: Sequence[None] = [None] * table.num_rows
-        table = table.append_column("_unreadable", pa.array(nothing, pa.string()))
+        table = table.append_column(UNREADABLE, pa.array(nothing, pa.string()))
         table = pa.concat_tables(
-            [table, pa.table({"_unreadable": pa.array(raw.unreadable, pa.string())})],
+            [table, pa.table({UNREADABLE: pa.array(raw.unreadable, pa.string())})],
             promote_options="default",
         )
     frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)

@@ -252,7 +252,7 @@ class DraftSink:
 def _names(extra: str) -> list[str]:
     """Give the fields of an object's JSON, however deep its values are."""
     try:
-        return list(json.loads(extra))
+        return list(json.loads(extra, parse_int=str))
     except RecursionError:
         return list(careful.fields(extra)[0])
 

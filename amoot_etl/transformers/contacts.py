@@ -299,9 +299,25 @@ class _Chain:
         for key, literal, array in columns:
             for row in np.flatnonzero(pc.is_valid(array).to_numpy(zero_copy_only=False)).tolist():
                 text = array[row].as_py()
-                value = text if row in literal else json.dumps(text, ensure_ascii=False)
+                value = text if row in literal and _is_json(text) else json.dumps(text, ensure_ascii=False)
                 texts[row].append(f"{key}:{value}")
         return pa.array(["{" + ",".join(parts) + "}" if parts else None for parts in texts], pa.string())
+
+
+def _is_json(text: str) -> bool:
+    """Say whether a bare value is JSON for every reader; what is nested deeper than Python goes was read as such."""
+    try:
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse(constant: str) -> None:
+    """Refuse `NaN` and `Infinity`, which are Python's own."""
+    raise ValueError(constant)
 
 
 def issue_table(ids: pa.Array, findings: Sequence[Finding], columns: Sequence[str]) -> pa.Table:
@@ -367,6 +383,9 @@ def _ids(texts: pa.Array) -> pa.Array:
             raise ValueError("a row has an ID that is no whole number") from None
     if ids.null_count:
         raise ValueError("a row has no ID")
+    # Arrow reads `0x10` as sixteen.
+    if any(pc.any(pc.match_substring(texts, letter)).as_py() for letter in "xX"):
+        raise ValueError("a row has an ID that is no whole number")
     return ids
 
 

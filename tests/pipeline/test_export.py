@@ -348,6 +348,61 @@ def test_field_of_any_name_is_kept(settings_for, monkeypatch, odd):
     assert tables.issues["rule"].tolist() == ["unknown_field"]
 
 
+LONG = "7" * 5000
+ONE = '{"ID":1,"FName":"a"},'
+
+
+@pytest.mark.parametrize(
+    ("records", "extra"),
+    [
+        (ONE + '{"ID":2,"Note" : "b"}', {2: {"Note": "b"}}),
+        (ONE + '{"ID":2,"Note"\n:"b"},{"ID":3,"FName":"12 : 30"}', {2: {"Note": "b"}}),
+        (ONE + '{"ID":2,"Note":["a\nb"]}', {2: {"Note": '["a\nb"]'}}),
+        (ONE + '{"ID":2,"Note":oops}', {2: {"Note": "oops"}}),
+        (ONE + '{"ID":2,"Note":007}', {2: {"Note": "007"}}),
+        (ONE + '{"ID":2,"Note":NaN}', {2: {"Note": "NaN"}}),
+        (ONE + '{"ID":2,"Note":{"a":}}', {2: {"Note": '{"a":}'}}),
+        (ONE + '{"ID":2,"Note":}', {2: {"Note": ""}}),
+        (ONE + '{"ID":2,"Note":' + LONG + "}", {2: {"Note": LONG}}),
+        (ONE + '{"ID":2,"Note":[' + LONG + "]}", {2: {"Note": [LONG]}}),
+        (ONE + '{"ID":2,"FName":"b","FName":null}', {2: {"FName (earlier)": "b"}}),
+        (
+            ONE + '{"ID":2,"Note":1,"Note":"b","Note":null}',
+            {2: {"Note (earlier)": 1, "Note (earlier) (earlier)": "b"}},
+        ),
+        (ONE + '{"ID":2,"_unreadable":"b"}', {2: {"_unreadable_": "b"}}),
+        (ONE + '{"ID":2,"_literals":"b","_literals_":"c"}', {2: {"_literals__": "b", "_literals_": "c"}}),
+    ],
+)
+def test_an_odd_field_is_kept_and_ends_nothing(settings_for, records, extra):
+    """What the portal does not document stands in `extra`, as JSON that everybody can read."""
+    body = b'{"Status":"Success","Data":[%s]}' % records.encode()
+    book = AddressBook()
+    book.updates = "empty"
+    with Portal(book, bodies={0: lambda: [body]}) as portal:
+        result = export(settings_for(portal))
+    contacts = read_export(result.folder).contacts.set_index("contact_id")
+    # Python alone refuses to read numbers so long.
+    told = {
+        contact: json.loads(text, parse_int=lambda digits: digits if len(digits) > 99 else int(digits))
+        for contact, text in contacts["extra"].dropna().items()
+    }
+    assert told == extra
+
+
+def test_a_number_in_other_digits_is_no_contact(settings_for):
+    """`0x10` is an unreadable record, and not the contact 16."""
+    body = b'{"Status":"Success","Data":[{"ID":16,"FName":"a"},{"ID":"0x10","FName":"b"},{"ID":"0X11"}]}'
+    book = AddressBook()
+    book.updates = "empty"
+    with Portal(book, bodies={0: lambda: [body]}) as portal:
+        result = export(settings_for(portal))
+    tables = read_export(result.folder)
+    assert tables.contacts[["contact_id", "first_name"]].values.tolist() == [[16, "a"]]
+    unreadable = tables.issues[tables.issues["rule"] == "record_unreadable"]
+    assert [json.loads(value)["ID"] for value in unreadable["value"]] == ["0x10", "0X11"]
+
+
 def test_newest_record_wins_and_the_later_on_a_tie(settings_for):
     """Within one listing and across listings; repeats in one listing are an issue, never an error."""
     book = _book(groups=1, contacts=4)
