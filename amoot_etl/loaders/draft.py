@@ -209,8 +209,17 @@ class Draft:
         return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
     def _carry(self, old: Generation) -> list[dict[str, Any]]:
-        """Give the older change files a place in this generation too, so that one swap covers them."""
-        entries = [entry for entry in old.files if entry["table"] == "changes"]
+        """Give the older change files a place in this generation too, so that one swap covers them.
+
+        One that is damaged is left behind: what cannot be read must not keep everything after it from being published.
+        """
+        from amoot_etl.loaders.check import check_file  # noqa: PLC0415 - it brings in Arrow
+
+        entries = [
+            entry
+            for entry in old.files
+            if entry["table"] == "changes" and not check_file(old.path / entry["path"], entry, old.run_id)
+        ]
         if entries:
             make_folder(self.folder / "changes", self.output.folder_mode)
         for entry in entries:

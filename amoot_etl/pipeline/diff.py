@@ -119,8 +119,8 @@ def changes(folder: Path | str | None = None, since: str | datetime | None = Non
         The columns of `CHANGES_SCHEMA`, by run and contact.
 
     Raises:
-        SettingsError: The feed does not know the run `since` (it began later, or the folder was rolled back):
-            read the whole export instead.
+        SettingsError: The feed does not know the run `since`, or all that followed it (it began later, the folder was
+            rolled back, or a run could not be compared): read the whole export instead.
         OutputError: A file of the feed cannot be read.
     """
     folder = Path(folder) if folder is not None else load_settings().out
@@ -134,23 +134,18 @@ def changes(folder: Path | str | None = None, since: str | datetime | None = Non
                 raise OutputError(
                     f"{error.filename} is missing: `amoot-etl verify` says more", subject=str(generation.path)
                 ) from error
+        except (OSError, pa.ArrowException) as error:
+            raise OutputError(
+                f"the change feed cannot be read ({type(error).__name__}): `amoot-etl verify` says more",
+                subject=str(generation.path),
+            ) from error
     raise OutputError(f"{folder} changes faster than it can be read", subject=str(folder))
 
 
 def _feed(generation: Generation, since: str | datetime | None) -> pa.Table:
     files = generation.changes()
     if isinstance(since, str):
-        known = {path.stem for path in files} | {generation.run_id}
-        if files:
-            with pq.ParquetFile(files[0]) as first:
-                known.add((first.schema_arrow.metadata or {}).get(b"previous", b"").decode())
-        if since not in known:
-            raise SettingsError(
-                f"the feed of {generation.run_id} does not know run {since}: read the whole export, and follow "
-                "the feed from there",
-                subject=since,
-            )
-        files = [path for path in files if path.stem > since]
+        files = _following(files, since, generation.run_id)
     tables = [pa.Table.from_batches([], CHANGES_SCHEMA)]
     for path in files:
         with pq.ParquetFile(path) as file:
@@ -162,6 +157,25 @@ def _feed(generation: Generation, since: str | datetime | None) -> pa.Table:
         )
         feed = feed.filter(pc.greater(feed["at"], moment))
     return feed
+
+
+def _following(files: list[Path], since: str, last: str) -> list[Path]:
+    """Give the change files from one run to another; a run that left none would be missed without a word."""
+    following: list[Path] = []
+    run_id = last
+    for path in reversed(files):
+        if run_id == since or path.stem != run_id:
+            break
+        following.insert(0, path)
+        with pq.ParquetFile(path) as file:
+            run_id = (file.schema_arrow.metadata or {}).get(b"previous", b"").decode()
+    if run_id != since:
+        raise SettingsError(
+            f"the feed of {last} does not know run {since}, or what followed it: read the whole export, and follow "
+            "the feed from there",
+            subject=since,
+        )
+    return following
 
 
 def _kept(folder: Path, run_id: str) -> Generation:

@@ -178,7 +178,7 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
         from amoot_etl.pipeline.collect import Collector  # noqa: PLC0415
         from amoot_etl.pipeline.publishing import compression_of, publish, sound_previous  # noqa: PLC0415
 
-        previous, damage = sound_previous(output)
+        previous, damage = sound_previous(output, digests=True)
         collector = Collector(
             client,
             run,

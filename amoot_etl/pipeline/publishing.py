@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow.parquet as pq
 
 from amoot_etl._version import __version__
+from amoot_etl.loaders.atomic import sha256_of
 from amoot_etl.loaders.check import check_file
-from amoot_etl.loaders.generations import current_run, sound_current
+from amoot_etl.loaders.generations import current_run, list_generations, sound_current
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.crew import meanwhile
 from amoot_etl.pipeline.diff import write_changes
@@ -19,6 +20,7 @@ from amoot_etl.pipeline.run import DEMO_URL, formats_of
 from amoot_etl.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -61,7 +63,7 @@ def publish(run: Run, collected: Collected, previous: Generation | None, draft: 
     with meanwhile(lambda: contact_ids(previous.file("contacts")) if previous else NOBODY, "ids") as before:
         new = contact_ids(draft.folder / "contacts.parquet")
     old = before.result()
-    overruled = _guarded(run, previous, collected, share_of_ids(old, new), wish)
+    overruled = _guarded(run, _guarding(draft.output), collected, share_of_ids(old, new), wish)
     formats = formats_of(wish.formats, previous)
     options = run.options(formats, previous)
     manifest = _manifest(run, collected, old, new)
@@ -87,24 +89,41 @@ def _check_in_full(generation: Generation) -> None:
     verify_generation(generation).require_ok()
 
 
-def sound_previous(output: Output) -> tuple[Generation | None, list[str]]:
-    """Give the current set where it is whole, for a new one to be compared with; and a warning where it is not.
+def sound_previous(output: Output, *, digests: bool = False) -> tuple[Generation | None, list[str]]:
+    """Give the current set where it is whole, for a new one to be compared with; and warnings where it is not.
 
-    A damaged set is no good one: refusing to publish over it would leave its owner with nothing.
+    A damaged set is no good one: refusing to publish over it would leave its owner with nothing, and comparing with
+    it would tell the change feed of people who neither came nor left.
+
+    Args:
+        output: The folder.
+        digests: Whether every byte is read.
     """
     current = sound_current(output.folder)
+    lost: list[str] = []
     if current is None:
         damaged = ["the current set has lost its manifest"] if current_run(output.folder) else []
     else:
-        parquet = [entry for entry in current.files if entry["format"] == "parquet"]
-        damaged = [
-            line
-            for entry in parquet
-            for line in check_file(current.path / entry["path"], entry, current.run_id)
-        ]
+        damaged = []
+        for entry in current.files:
+            path = current.path / entry["path"]
+            if entry["table"] == "changes":
+                lost += check_file(path, entry, current.run_id)
+                continue
+            if entry["format"] != "parquet":
+                continue
+            damaged += check_file(path, entry, current.run_id)
+            if digests and not damaged and sha256_of(path) != entry["sha256"]:
+                damaged.append(f"{entry['path']}: its bytes are not those that were written")
     if damaged:
         return None, [f"the current set is damaged and was compared with nothing: {damaged[0]}"]
-    return current, []
+    return current, [f"the change feed has lost a part: {line}" for line in lost]
+
+
+def _guarding(output: Output) -> Mapping[str, Any] | None:
+    """Give the manifest that says what there is to lose: the newest that can be read, whatever became of its set."""
+    newest = sound_current(output.folder) or next(reversed(list_generations(output.folder)), None)
+    return None if newest is None or newest.manifest.get("base_url") == DEMO_URL else newest.manifest
 
 
 def compression_of(generation: Generation) -> str:
@@ -174,11 +193,9 @@ def _manifest(run: Run, collected: Collected, old: Ids, new: Ids) -> dict[str, A
 
 
 def _guarded(
-    run: Run, previous: Generation | None, collected: Collected, shared: float | None, wish: Wish
+    run: Run, previous: Mapping[str, Any] | None, collected: Collected, shared: float | None, wish: Wish
 ) -> list[str]:
     """Refuse to destroy a good set; the demo's is no loss."""
-    if previous and previous.manifest.get("base_url") == DEMO_URL:
-        previous = None
     candidate = Candidate(
         contacts=collected.contacts,
         scope=run.scope,
@@ -188,7 +205,7 @@ def _guarded(
         shared_ids=shared,
     )
     return guard(
-        previous.manifest if previous else None,
+        previous,
         candidate,
         max_shrink=wish.max_shrink,
         accept_shrink=wish.accept_shrink,

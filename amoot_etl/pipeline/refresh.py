@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+import pyarrow as pa
+
+from amoot_etl.errors import OutputError
 from amoot_etl.pipeline.catchup import CatchUp
 from amoot_etl.pipeline.held import read_held
 from amoot_etl.pipeline.infull import InFull
@@ -12,7 +16,7 @@ from amoot_etl.pipeline.publishing import publish, sound_previous
 from amoot_etl.pipeline.renew import Renewal, warnings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
     from pathlib import Path
     from typing import Any
@@ -66,22 +70,35 @@ def refresh(  # noqa: PLR0913 - a run, and all that it works with
     previous, damage = sound_previous(output)
     if previous is None:
         raise InFull(*damage)
-    held = read_held(previous, today=run.today)
-    learnt = Learnt(client, landing, raw=run.raw, today=run.today, shape=run.shape)
-    asking = CatchUp(
-        client,
-        held,
-        previous.file("contacts"),
-        learnt,
-        first=first.result(),
-        updates=updates.result(),
-        watch=watch,
-    )
-    changed = asking.run() or run.wants_other_formats(wish, previous)
-    requests = dict(asking.requests)
-    if not changed:
-        return Refreshed(False, previous.manifest, warnings_of(asking), requests)
-    with output.begin(run.run_id) as draft:
-        collected = Renewal(run, previous, asking, draft).collect()
-        outcome = publish(run, collected, previous, draft, wish)
-    return Refreshed(True, outcome.manifest, outcome.warnings, requests)
+    with _bad_bytes_met(output):
+        held = read_held(previous, today=run.today)
+        learnt = Learnt(client, landing, raw=run.raw, today=run.today, shape=run.shape)
+        asking = CatchUp(
+            client,
+            held,
+            previous.file("contacts"),
+            learnt,
+            first=first.result(),
+            updates=updates.result(),
+            watch=watch,
+        )
+        changed = asking.run() or run.wants_other_formats(wish, previous)
+        requests = dict(asking.requests)
+        if not changed:
+            return Refreshed(False, previous.manifest, [*damage, *warnings_of(asking)], requests)
+        with output.begin(run.run_id) as draft:
+            collected = Renewal(run, previous, asking, draft).collect()
+            outcome = publish(run, collected, previous, draft, wish)
+        return Refreshed(True, outcome.manifest, [*damage, *outcome.warnings], requests)
+
+
+@contextmanager
+def _bad_bytes_met(output: Output) -> Iterator[None]:
+    """Where reading or writing fails because the current set is no longer what was written, have all listed."""
+    try:
+        yield
+    except (OSError, pa.ArrowException, OutputError):
+        sound, damage = sound_previous(output, digests=True)
+        if sound is None:
+            raise InFull(*damage) from None
+        raise

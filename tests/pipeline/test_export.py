@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+from functools import partial
 from pathlib import Path
 
 import oracle
 import pyarrow.parquet as pq
 import pytest
 
-from amoot_etl import errors, export, read_export, sync
+from amoot_etl import changes, errors, export, read_export, sync
 from amoot_etl.demo import DEMO_TOKEN, DIRTY, AddressBook, Fault, Portal
 from amoot_etl.extractors import landing
 from amoot_etl.extractors.body import BodyReader
@@ -523,6 +524,58 @@ def test_damaged_set_can_be_replaced(settings_for, harm):
         second = export(settings_for(portal))
     assert any("damaged" in warning for warning in second.warnings)
     assert verify(second.folder).problems == []
+
+
+@pytest.mark.parametrize("publish", [export, partial(sync, full=True), sync])
+def test_bytes_that_went_bad_tell_the_feed_nothing(settings_for, publish):
+    """Nobody came or left because a disk forgot a byte."""
+    with Portal(AddressBook.invent(contacts=150)) as portal:
+        first = export(settings_for(portal))
+        path = (first.folder / "contacts.parquet").resolve()
+        content = bytearray(path.read_bytes())
+        content[5000] ^= 1
+        path.chmod(0o600)
+        path.write_bytes(content)
+        portal.book.edit(min(portal.book), CityName="یزد")
+        second = publish(settings_for(portal))
+    assert "its bytes are not those that were written" in "".join(second.warnings)
+    assert changes(second.folder).empty
+    assert verify(second.folder).problems == []
+
+
+@pytest.mark.parametrize("harm", ["missing", "empty"])
+def test_a_lost_part_of_the_change_feed_stops_nothing(settings_for, harm):
+    """The next run is published and says so; who follows the feed is told to read the whole."""
+    with Portal(AddressBook.invent(contacts=150)) as portal:
+        runs = []
+        for _ in range(3):
+            runs.append(export(settings_for(portal)))
+            portal.book.edit(min(portal.book), CityName=f"شهر {len(runs)}")
+        path = runs[0].folder / ".amoot" / "current" / "changes" / f"{runs[1].run_id}.parquet"
+        path.unlink()
+        if harm == "empty":
+            path.write_bytes(b"")
+        with pytest.raises(errors.OutputError, match="verify"):
+            changes(runs[0].folder)
+        last = export(settings_for(portal))
+    assert any("the change feed has lost a part" in warning for warning in last.warnings)
+    assert verify(last.folder).problems == []
+    assert set(changes(last.folder, since=runs[1].run_id)["run_id"]) == {runs[2].run_id, last.run_id}
+    with pytest.raises(errors.SettingsError, match="or what followed it: read the whole export"):
+        changes(last.folder, since=runs[0].run_id)
+
+
+@pytest.mark.parametrize("harm", ["manifest.json", "groups.parquet", "the link"])
+def test_a_damaged_set_is_guarded_as_a_whole_one(settings_for, harm):
+    """What there was to lose is told by the newest manifest that can be read."""
+    book = AddressBook.invent(contacts=150)
+    with Portal(book) as portal:
+        first = export(settings_for(portal))
+        export(settings_for(portal))
+        current = first.folder / ".amoot" / "current"
+        (current if harm == "the link" else current / harm).unlink()
+        with pytest.raises(errors.RefusedError, match="the current one the whole account"):
+            export(settings_for(portal), groups=[min(book.groups())])
 
 
 @pytest.mark.parametrize(
