@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from amoot_etl.client import unexpected
+from amoot_etl.extractors.careful import sayable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +68,7 @@ def fetch_groups(client: Client) -> list[Group]:
         title = record.get("Title")
         groups[group_id] = Group(
             group_id,
-            None if title is None else str(title),
+            _text(title),
             _number(record.get("ContactsCount")),
             _number(record.get("ContactsActiveCount")),
         )
@@ -93,10 +95,16 @@ def _number(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        return int(value) if not isinstance(value, float) or value.is_integer() else None
+        number = int(value) if not isinstance(value, float) or value.is_integer() else None
     except (ValueError, OverflowError):
         return None
+    # Python reads 1_0 as ten; and no column holds more than 64 bits.
+    odd = number is None or "_" in str(value) or not -(1 << 63) <= number < 1 << 63
+    return None if odd else number
 
 
 def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else str(value)
+    """Give a text as sent; a lone surrogate, which no file can hold, becomes U+FFFD."""
+    if value is None:
+        return None
+    return sayable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -218,8 +218,7 @@ class Collector:
         unreadable = sum(len(tally.unreadable) for tally in build.tallies) + len(build.loose_unreadable)
         tallies = {tally.group_id: tally for tally in build.tallies}
         warnings = [
-            f"group {fact.group.group_id}: the portal counts {fact.group.contacts_count:,} contacts "
-            f"and lists {tallies[fact.group.group_id].distinct:,}"
+            f"{fact.counted} and lists {tallies[fact.group.group_id].distinct:,}"
             for fact in facts
             if not fact.reconciled
         ]

@@ -199,5 +199,4 @@ def _proof(asking: CatchUp) -> Proof:
 
 
 def _unlike(fact: GroupFacts) -> str:
-    group = fact.group
-    return f"group {group.group_id}: the portal counts {group.contacts_count:,} contacts, we hold {fact.exported:,}"
+    return f"{fact.counted}, we hold {fact.exported:,}"

@@ -40,6 +40,13 @@ class GroupFacts(NamedTuple):
     active_exported: int
     reconciled: bool
 
+    @property
+    def counted(self) -> str:
+        """What the portal counts, in words: it may tell no number, or none that can be read."""
+        count = self.group.contacts_count
+        counts = "tells no count" if count is None else f"counts {count:,} contacts"
+        return f"group {self.group.group_id}: the portal {counts}"
+
 
 class Read(Protocol):
     """What was read from the portal, as far as issues tell of it."""

@@ -391,6 +391,30 @@ def test_an_odd_field_is_kept_and_ends_nothing(settings_for, records, extra):
     assert told == extra
 
 
+def test_odd_groups_end_no_export(settings_for):
+    """A title that no file can hold is told as well as can be, and a count that no column holds is none."""
+    counts = '"ContactsCount":100000000000000000000,"ContactsActiveCount":"1_0"'
+    groups = b'{"Status":"Success","Data":[%s]}' % b",".join(
+        f'{{"ContactGroupID":{number},"Title":{title},{counts}}}'.encode()
+        for number, title in ((1, '"a\\ud800"'), (2, '{"b":true}'), (3, "null"))
+    )
+    book = AddressBook()
+    for number in (1, 2, 3):
+        book.add_group("x", number)
+        book.add(groups=[number])
+    with Portal(book, bodies={"ContactGroupList": lambda: [groups]}) as portal:
+        result = export(settings_for(portal))
+        book.edit(min(book), CityName="یزد")
+        synced = sync(settings_for(portal))
+    told = "group 1: the portal tells no count"
+    assert f"{told} and lists 1" in result.warnings
+    assert f"{told}, we hold 1" in synced.warnings
+    tables = read_export(result.folder)
+    assert tables.groups["title"].fillna("").tolist() == ["a\ufffd", '{"b": true}', ""]
+    assert tables.groups["contacts_count"].isna().all()
+    assert len(tables.contacts) == 3
+
+
 def test_a_number_in_other_digits_is_no_contact(settings_for):
     """`0x10` is an unreadable record, and not the contact 16."""
     body = b'{"Status":"Success","Data":[{"ID":16,"FName":"a"},{"ID":"0x10","FName":"b"},{"ID":"0X11"}]}'
