@@ -25,8 +25,8 @@ __all__ = ["PARTS", "found"]
 
 PARTS: Final = (
     ("download", "client", "Client.download"),
-    ("parse", "extractors.body", "BodyReader._query"),
-    ("prove the parse", "extractors.body", "_count_values"),
+    ("read by where fields stand", "extractors.body", "read_uniform"),
+    ("parse and prove", "extractors.body", "BodyReader._parsed"),
     ("IDs and stamps", "pipeline.intake", "usable_ids"),
     ("IDs and stamps", "pipeline.intake", "stamp_order"),
     ("find records by their bytes", "pipeline.intake", "find_records"),
