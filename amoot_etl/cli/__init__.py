@@ -14,7 +14,7 @@ import click
 
 from amoot_etl import errors
 from amoot_etl._version import __version__
-from amoot_etl.cli._lean import keep_pandas_out, share_malloc
+from amoot_etl.cli._lean import keep_pandas_out, share_malloc, take_turns
 from amoot_etl.cli._streams import guard_streams
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class _Commands(click.Group):
             return None
         if context.obj is OUR_PROCESS:
             share_malloc()
+            take_turns()
             if name not in _WITH_FRAMES:
                 keep_pandas_out()
         module = importlib.import_module(f"amoot_etl.cli.{name}")

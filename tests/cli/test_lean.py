@@ -52,6 +52,16 @@ def test_an_export_of_one_listing_does_without_duckdb(pool_and_imports):
         assert pool_and_imports("export", **address) == ["system"]
 
 
+def test_threads_take_turns_often(tmp_path):
+    """Whoever comes back from NumPy does not wait milliseconds for Python's lock."""
+    script = (
+        "from amoot_etl.cli import main\ntry: main()\nfinally:\n import sys; print(sys.getswitchinterval())"
+    )
+    command = [sys.executable, "-c", script, "schema"]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert float(done.stdout.splitlines()[-1]) == pytest.approx(0.0005)
+
+
 def test_a_pool_that_the_user_chose_stays(pool_and_imports):
     """Whoever sets Arrow's own variable has a reason."""
     assert pool_and_imports("schema", ARROW_DEFAULT_MEMORY_POOL="mimalloc")[0] == "mimalloc"
