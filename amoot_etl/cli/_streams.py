@@ -10,6 +10,7 @@ escapes are read by anybody, and lose nothing.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import io
 import os
@@ -46,7 +47,7 @@ def guard_streams() -> None:
         sys.stderr = cast("TextIO", _Remarks(sys.stderr))
 
 
-class _Guarded:
+class _Guarded(abc.ABC):
     """A stream whose failures mean something of their own."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -66,8 +67,9 @@ class _Guarded:
         with self._meaning():
             self._stream.flush()
 
+    @abc.abstractmethod
     def _meaning(self) -> contextlib.AbstractContextManager[None]:
-        raise NotImplementedError
+        """Say what a failure within the block means."""
 
 
 class _Results(_Guarded):

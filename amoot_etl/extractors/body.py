@@ -41,6 +41,7 @@ LITERALS: Final = "_literals"
 Without it `[1, 2]` the list and `"[1, 2]"` the address would look the same.
 """
 
+_OWN: Final = frozenset({LITERALS, UNREADABLE})
 _CAREFUL_ROWS: Final = 20_000
 _BLOCK: Final = 1 << 20
 _LONGEST_RECORD: Final = 1 << 24
@@ -323,19 +324,19 @@ def _marks(names: list[str]) -> str | None:
 
 def _sayable(record: careful.Record, known: set[str]) -> careful.Record:
     """Give a record whose unknown fields have names that a column can have; nearly always the record itself."""
-    new: dict[str, str] = {}
-    for name in record.text:
-        if name not in known:
-            said = careful.sayable(name)
-            while (
-                said in (LITERALS, UNREADABLE)
-                or said in new.values()
-                or (said != name and said in record.text)
-            ):
-                said += "_"
-            new[name] = said
-    if all(name == said for name, said in new.items()):
+    odd = [
+        name for name in record.text if name not in known and (name in _OWN or careful.sayable(name) != name)
+    ]
+    if not odd:
         return record
+    new: dict[str, str] = {}
+    taken = {*_OWN, *record.text}
+    for name in odd:
+        said = careful.sayable(name)
+        while said in taken:
+            said += "_"
+        taken.add(said)
+        new[name] = said
     return record._replace(
         text={new.get(name, name): value for name, value in record.text.items()},
         literals={new.get(name, name): nested for name, nested in record.literals.items()},

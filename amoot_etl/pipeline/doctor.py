@@ -253,9 +253,11 @@ def _published(out: Path) -> Iterator[Finding]:
         yield Finding("generations", "ok", "none yet: nothing was published here", details={"kept": 0})
     else:
         hours = (datetime.now(UTC) - latest.published_at).total_seconds() / 3600
-        count = latest.manifest.get("counts", {}).get("kept", 0)
+        count = latest.manifest.get("counts", {}).get("kept")
         details = {"kept": len(kept), "current": current, "hours": round(hours, 2), "contacts": count}
-        told = f"{len(kept)} kept; {current} is current, {hours:,.1f} hours old, {count:,} contacts"
+        told = f"{len(kept)} kept; {current} is current, {hours:,.1f} hours old"
+        if count is not None:
+            told += f", {count:,} contacts"
         yield Finding("generations", "ok", told, details=details)
     yield _last_check(home)
 

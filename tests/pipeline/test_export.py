@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import random
 from functools import partial
@@ -16,7 +17,7 @@ from amoot_etl import changes, errors, export, read_export, sync
 from amoot_etl.demo import DEMO_TOKEN, DIRTY, AddressBook, Fault, Portal
 from amoot_etl.extractors import landing
 from amoot_etl.extractors.body import BodyReader
-from amoot_etl.pipeline import collect, tables
+from amoot_etl.pipeline import collect, publishing, tables
 from amoot_etl.pipeline.sink import DraftSink, Tables
 from amoot_etl.pipeline.verify import verify
 from amoot_etl.schema import TABLES
@@ -565,6 +566,20 @@ def test_bytes_that_went_bad_tell_the_feed_nothing(settings_for, publish):
     assert "its bytes are not those that were written" in "".join(second.warnings)
     assert changes(second.folder).empty
     assert verify(second.folder).problems == []
+
+
+def test_a_disk_that_refuses_to_read_the_old_set_does_not_stop_the_new_one(settings_for, monkeypatch):
+    """It is damaged, as one whose bytes differ."""
+
+    def refuse(_path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with Portal(AddressBook.invent(contacts=150)) as portal:
+        export(settings_for(portal))
+        monkeypatch.setattr(publishing, "sha256_of", refuse)
+        second = export(settings_for(portal))
+    assert "its bytes are not those that were written" in "".join(second.warnings)
+    assert changes(second.folder).empty
 
 
 @pytest.mark.parametrize("harm", ["missing", "empty"])
