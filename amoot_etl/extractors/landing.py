@@ -1,7 +1,7 @@
 """Land a big body on disk as it comes, cut into segments that can be parsed side by side.
 
 The portal never pages: a listing is one JSON body of any size. While it streams in, it is cut between records
-into segments of about 8 MiB, each a JSON array in a file of its own. A cut is made only where a record's end, a
+into segments of about 16 MiB, each a JSON array in a file of its own. A cut is made only where a record's end, a
 comma and the next record's first key meet (`},{"ID":`); that cannot stand inside a JSON string, whose quotes
 are escaped. It can stand inside a nested value: such a segment does not parse, and `body` then reads the listing
 as one stream. Where no cut is found the rest lands in one file, read as a stream too, so that memory stays
@@ -23,7 +23,7 @@ from amoot_etl.extractors import careful
 from amoot_etl.extractors.groups import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from io import BufferedWriter
 
     from amoot_etl.client import Client
@@ -32,9 +32,11 @@ __all__ = ["SEGMENT_BYTES", "UPDATES", "Landing", "Segment", "land_updates", "op
 
 UPDATES: Final = "ContactListUpdates"
 """The portal's method that lists when each contact was last changed."""
-SEGMENT_BYTES: Final = 8 << 20
+SEGMENT_BYTES: Final = 16 << 20
 _HEAD_LIMIT: Final = 1 << 20
 _TAIL: Final = 1 << 16
+_LARGE: Final = 1 << 16
+"""Of a block that is kept as it came."""
 _BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 _BOM: Final = b"\xef\xbb\xbf"
 _KEY: Final = re.compile(rb'\s*"((?:[^"\\]|\\.)*)"\s*:\s*')
@@ -48,11 +50,13 @@ class Segment:
 
     Args:
         path: The file.
+        size: Its bytes.
         cut: Whether it was cut between records; if not, only a stream may read it.
         last: Whether it is the listing's last.
     """
 
     path: Path
+    size: int
     cut: bool
     last: bool
 
@@ -63,6 +67,7 @@ class Landing:
     Args:
         method: The portal's method, for messages.
         folder: Where the segments go; it must exist.
+        before_segment: Called before a segment goes to disk; it may take its time.
         on_segment: Told of each segment as soon as it is on disk and the status is known to be `Success`.
         segment_bytes: Size at which a segment is cut.
     """
@@ -72,13 +77,17 @@ class Landing:
         method: str,
         folder: Path,
         *,
+        before_segment: Callable[[], None] | None = None,
         on_segment: Callable[[Segment], None] | None = None,
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self._method = method
         self._folder = folder
+        self._before_segment = before_segment
         self._on_segment = on_segment
         self._target = segment_bytes
+        self._before: list[bytes | bytearray] = []
+        self._before_size = 0
         self._buffer = bytearray()
         self._segments: list[Segment] = []
         self._in_array = False
@@ -93,14 +102,21 @@ class Landing:
     def write(self, block: bytes) -> None:
         """Take the next bytes of the body."""
         self.received += len(block)
+        if self._in_array and not (self._uncut or self._buffer) and self._size() + len(block) < self._target:
+            self._put_by(block)
+            return
         self._buffer += block
         if not self._in_array and not self._enter():
             return
         if self._uncut:
             self._spill()
         else:
-            while len(self._buffer) >= self._target and self._cut_off():
+            while self._size() >= self._target and self._cut_off():
                 pass
+            if self._size() < self._target:
+                rest = bytes(self._buffer)
+                self._buffer.clear()
+                self._put_by(rest)
 
     def finish(self) -> list[Segment]:
         """Check that the body was whole and successful, and give its segments.
@@ -111,6 +127,7 @@ class Landing:
         """
         if not self._in_array:
             self._refuse()
+        self._lay_together()
         end, status = self._end()
         if not self._judged:
             judge(self._method, status)
@@ -118,11 +135,12 @@ class Landing:
         del self._buffer[end:]
         if self._uncut:
             self._uncut.write(self._buffer + b"]")
+            size = self._uncut.tell()
             self._uncut.close()
-            self._announce(Segment(self._path(), cut=False, last=True))
+            self._announce(Segment(self._path(), size, cut=False, last=True))
         elif not self._is_blank() or self._segments:
             self._check_last_record()
-            self._land(self._buffer, last=True)
+            self._land([self._buffer], last=True)
         # All is on disk; whoever keeps this object for its count must not keep the body.
         self._buffer.clear()
         return self._segments
@@ -133,7 +151,30 @@ class Landing:
             self._uncut.close()
         for path in [*(segment.path for segment in self._segments), self._path()]:
             path.unlink(missing_ok=True)
+        self._before.clear()
         self._buffer.clear()
+
+    def _size(self) -> int:
+        return self._before_size + len(self._buffer)
+
+    def _put_by(self, block: bytes) -> None:
+        """Put by what comes before any place to cut at, large blocks as they are: they are not copied."""
+        self._before_size += len(block)
+        if len(block) >= _LARGE:
+            self._before.append(block)
+        elif self._before and isinstance(self._before[-1], bytearray):
+            self._before[-1] += block
+        else:
+            self._before.append(bytearray(block))
+
+    def _take_before(self) -> list[bytes | bytearray]:
+        """Take what was put by."""
+        before, self._before, self._before_size = self._before, [], 0
+        return before
+
+    def _lay_together(self) -> None:
+        """Lay what was put by before the rest."""
+        self._buffer[:0] = b"".join(self._take_before())
 
     def _enter(self) -> bool:
         """Read the head up to the `[` of `Data`; say whether the array has begun."""
@@ -183,17 +224,18 @@ class Landing:
         if self._cut is None:
             # The comma alone is left out: white space may be a nested value's, which is kept as it was sent.
             self._cut = re.compile(rb'\}\s*(,)\s*\{\s*"' + self._key + rb'"\s*:')
-        found = self._cut.search(self._buffer, max(self._target, self._searched) - 1)
+        found = self._cut.search(self._buffer, max(self._target - self._before_size, self._searched, 1) - 1)
         if found:
             # Let go of by name: a buffer cannot shrink while anything, a debugger's frame too, holds a view of it.
             with memoryview(self._buffer) as view, view[: found.start(1)] as records:
-                self._land(records, last=False)
+                self._land([*self._take_before(), records], last=False)
             del self._buffer[: found.end(1)]
             self._searched = 0
             return True
-        if len(self._buffer) > 2 * self._target:
+        if self._size() > 2 * self._target:
             self._uncut = open_private(self._path())
             self._uncut.write(b"[")
+            self._lay_together()
             self._spill()
         else:
             self._searched = max(0, len(self._buffer) - 256)
@@ -202,7 +244,7 @@ class Landing:
     def _learn_key(self) -> None:
         """Learn from the first record which key a record begins with."""
         if not self._key:
-            first = _FIRST_KEY.match(self._buffer)
+            first = _FIRST_KEY.match(b"".join([*self._before, self._buffer]))
             self._key = re.escape(first[1]) if first else b"ID"
 
     def _spill(self) -> None:
@@ -239,13 +281,14 @@ class Landing:
         if self._is_blank() or careful.depth(self._buffer[start:].decode("utf-8", "replace")) > 0:
             raise unexpected(self._method, "a body that was cut", status="cut")
 
-    def _land(self, records: bytearray | memoryview, *, last: bool) -> None:
+    def _land(self, parts: Sequence[bytes | bytearray | memoryview], *, last: bool) -> None:
+        if self._before_segment:
+            self._before_segment()
         path = self._path()
         with open_private(path) as file:
-            file.write(b"[")
-            file.write(records)
-            file.write(b"]")
-        self._announce(Segment(path, cut=True, last=last))
+            file.writelines([b"[", *parts, b"]"])
+            size = file.tell()
+        self._announce(Segment(path, size, cut=True, last=last))
 
     def _announce(self, segment: Segment) -> None:
         self._segments.append(segment)

@@ -7,7 +7,7 @@ counts, and hand it on. One writer takes the clean batches in that same order.
 A contact's groups are known once every listing has been read. With at most one group that has contacts they are
 known at once; otherwise each batch is written all the same, and the column of groups laid in at the end. Whatever
 turns out untrue on the way (a download that starts over) raises `StartOver`, and the tables are built anew from what
-has landed.
+has landed; what is no longer there of it is fetched again.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Build", "Tally"]
 
-_BATCH_BYTES: Final = 6 << 20
-_MOST_BYTES: Final = 4 * _BATCH_BYTES
+_BATCH_BYTES: Final = 12 << 20
+_MOST_BYTES: Final = 2 * _BATCH_BYTES
 """Of a batch of whose records few count: each parsing and cleaning has a price of its own."""
 _WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
 _WAITING: Final = 4 * _WORKERS
-"""Batches that are worked on or wait for the writer in memory: some 7 MB each, as clean rows.
+"""Batches that are worked on or wait for the writer in memory: some 14 MB each, as clean rows.
 
 While a row group is written each worker makes three; with less room they would stand idle.
 """
@@ -173,7 +173,7 @@ class Build:
                 batch, size = [], 0
                 continue
             batch.append((number, item))
-            size += _size_of(item)
+            size += item.size
             # Small segments go together; but work with what is there rather than wait for the network.
             if size >= self._enough or not more_waits:
                 yield batch
@@ -211,6 +211,9 @@ class Build:
         self._enough = min(_MOST_BYTES, _BATCH_BYTES * len(kept) // max(1, wanted))
         table = self._intake.rows(number, items, prepared, kept)
         clean = clean_table(table, today=self._today, shape=self._shape)
+        for listing, item in items:
+            if not isinstance(item, Raw):
+                self._listings[listing].let_go(item)
         # Batches wait for the writer: what nobody wants of them is let go here.
         raw = _raw_rows(table, clean) if self._sink.wants_raw else None
         return Batch(number, clean, raw, entries.ids[kept], entries.listings[kept], admission.replaced)
@@ -266,11 +269,3 @@ class Build:
 def _raw_rows(table: pa.Table, clean: CleanedTable) -> pa.Table:
     """Give raw records as the rows of `contacts_raw`: the documented fields, the others in `extra`."""
     return table.select(list(CONTACT_FIELDS)).append_column("extra", clean.contacts.column("extra"))
-
-
-def _size_of(segment: Segment) -> int:
-    """Give a segment's bytes; none where a failed attempt has just taken it away, which its reader will meet."""
-    try:
-        return segment.path.stat().st_size
-    except FileNotFoundError:
-        return 0

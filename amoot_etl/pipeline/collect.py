@@ -148,6 +148,7 @@ class Collector:
                 except StartOver as turn:
                     _log.info("building anew: %s", turn.why)
                     direct = False
+                    one.fetch.keep()
         raise errors.PortalUnavailable(
             "ContactList: the portal's listings kept changing: try again later", subject="ContactList"
         )

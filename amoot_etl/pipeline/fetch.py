@@ -7,6 +7,7 @@ starts that listing over, and the reader is told so by `StartOver`: what it buil
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import shutil
@@ -14,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from amoot_etl.extractors.landing import Landing, Segment
+from amoot_etl.pipeline.backlog import Backlog
 from amoot_etl.pipeline.crew import TICK
 
 if TYPE_CHECKING:
@@ -41,9 +43,11 @@ class Listing:
     Args:
         group_id: The group; 0 for all contacts, -1 for those without a label.
         folder: Where its bodies land, an attempt a folder.
+        backlog: Counts what waits to be read. Where there is much, segments are removed once they are read; without it
+            none is.
     """
 
-    def __init__(self, group_id: int, folder: Path) -> None:
+    def __init__(self, group_id: int, folder: Path, backlog: Backlog | None = None) -> None:
         self.group_id = group_id
         self.torn = False
         """Whether a cut went through a record, so that only a stream can read it."""
@@ -51,7 +55,12 @@ class Listing:
         """Whether an earlier run landed it."""
         self.on_wait: Callable[[], None] | None = None
         """Called about twice a second while a reader waits for the network."""
+        self.passing = False
+        """Whether segments are removed once they are read: they come faster than that."""
+        self.gone = False
+        """Whether one was removed: it has to be fetched anew to be read from its beginning."""
         self._folder = folder
+        self._backlog = backlog
         self._landing: Landing | None = None
         self._changed = threading.Condition()
         self._segments: list[Segment] = []
@@ -65,9 +74,12 @@ class Listing:
         with self._changed:
             self._attempt += 1
             self._segments = []
+            self.passing = self.gone = False
             self._changed.notify_all()
         self.folder.mkdir(parents=True, mode=0o700)
-        landing = self._landing = Landing("ContactList", self.folder, on_segment=self._announce)
+        landing = self._landing = Landing(
+            "ContactList", self.folder, before_segment=self._wait_a_moment, on_segment=self._announce
+        )
         return landing
 
     def succeed(self, segments: list[Segment]) -> None:
@@ -89,7 +101,7 @@ class Listing:
         """Forget what an earlier run landed: it is fetched after all."""
         with self._changed:
             self._segments = []
-            self._done = self.reused = self.torn = False
+            self._done = self.reused = self.torn = self.gone = False
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def fail(self, error: BaseException) -> None:
@@ -146,7 +158,20 @@ class Listing:
                 attempt = self._attempt
                 segment = self._segments[self._taken]
                 self._taken += 1
+            if self._backlog:
+                self._backlog.taken(segment.size)
             yield segment
+
+    def let_go(self, segment: Segment) -> None:
+        """Say that a segment was read, and will not be again as long as nothing starts over."""
+        if self._backlog:
+            self._backlog.read(segment.size)
+        with self._changed:
+            if self.passing:
+                self.gone = True
+                # Whoever cannot remove a file that is mapped leaves it to the end of the run.
+                with contextlib.suppress(OSError):
+                    segment.path.unlink()
 
     def ready(self) -> bool:
         """Say whether the next segment is there already (or is no longer to come)."""
@@ -161,7 +186,13 @@ class Listing:
         if self._error:
             raise self._error
 
+    def _wait_a_moment(self) -> None:
+        if self._backlog and self._backlog.wait():
+            self.passing = True
+
     def _announce(self, segment: Segment) -> None:
+        if self._backlog:
+            self._backlog.landed(segment.size)
         with self._changed:
             self._segments.append(segment)
             self._changed.notify_all()
@@ -174,22 +205,25 @@ class Fetch:
         client: A connection to the portal.
         group_ids: The listings wanted, in order.
         folder: Where bodies land.
+        keep: Whether all that lands is kept, even what comes faster than it is read.
         there: What an earlier run landed of them.
         on_landed: Told of each listing that has landed whole, by the thread that fetched it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is fetched, and what for
         self,
         client: Client,
         group_ids: Sequence[int],
         folder: Path,
         *,
+        keep: bool = True,
         there: Mapping[int, Sequence[Segment]] | None = None,
-        on_landed: Callable[[int, Path, Sequence[Segment]], None] | None = None,
+        on_landed: Callable[[Listing, Sequence[Segment]], None] | None = None,
     ) -> None:
         self._client = client
         self._on_landed = on_landed
-        self.listings = [Listing(group_id, folder) for group_id in group_ids]
+        self._backlog = None if keep else Backlog()
+        self.listings = [Listing(group_id, folder, self._backlog) for group_id in group_ids]
         self._waiting: queue.SimpleQueue[Listing] = queue.SimpleQueue()
         for listing in self.listings:
             if there and listing.group_id in there:
@@ -207,6 +241,19 @@ class Fetch:
         """Wait until every listing has landed."""
         for listing in self.listings:
             listing.wait()
+
+    def keep(self) -> None:
+        """Let everything be read from its beginning: what is gone is fetched again, and nothing more goes.
+
+        Raises:
+            AmootError: A download failed.
+        """
+        if self._backlog:
+            self._backlog.close()
+        gone = [listing for listing in self.listings if listing.gone]
+        for listing in gone:
+            listing.wait()
+        self.again([listing.group_id for listing in gone])
 
     def again(self, group_ids: Collection[int]) -> None:
         """Fetch listings after all that an earlier run landed."""
@@ -240,7 +287,7 @@ class Fetch:
                     "ContactList", listing.landing, ContactGroupID=listing.group_id
                 )
                 if self._on_landed:
-                    self._on_landed(listing.group_id, listing.folder, segments)
+                    self._on_landed(listing, segments)
             except BaseException as error:  # noqa: BLE001 - told to the reader, who raises it
                 listing.fail(error)
                 self._stop(error)

@@ -70,7 +70,7 @@ def ask_first(client: Client, folder: Path) -> Future[FirstAnswers]:
         except errors.CredentialsError as error:
             raise InFull(f"the token may not call {error.subject}") from error
         spent = time.monotonic() - begun - latency
-        size = sum(segment.path.stat().st_size for segment in updates)
+        size = sum(segment.size for segment in updates)
         rate = size / spent if size >= _LARGE and spent > 0 else _RATE
         return FirstAnswers(groups, updates, Pace(latency, rate, client.settings.concurrency))
 

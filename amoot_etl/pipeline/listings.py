@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from amoot_etl.extractors.groups import Group
     from amoot_etl.extractors.landing import Segment
     from amoot_etl.pipeline.build import Build
+    from amoot_etl.pipeline.fetch import Listing
     from amoot_etl.pipeline.resume import Resume
 
 __all__ = ["Listings"]
@@ -69,7 +70,9 @@ class Listings:
         # The older ones first: of two records with the same stamp the later one counts.
         ordered = sorted(self._group_ids, key=lambda group_id: group_id not in self._reused)
         there = {group_id: one.segments for group_id, one in self._reused.items()}
-        self._fetch = Fetch(self._client, ordered, self._folder, there=there, on_landed=self._landed)
+        self._fetch = Fetch(
+            self._client, ordered, self._folder, keep=False, there=there, on_landed=self._landed
+        )
         return self._fetch
 
     def read(self, build: Build) -> None:
@@ -107,9 +110,10 @@ class Listings:
             told.append({**line, "at": at.isoformat(timespec="seconds"), **landed_by})
         return told
 
-    def _landed(self, group_id: int, place: Path, segments: Sequence[Segment]) -> None:
-        self._landed_at[group_id] = self._now()
-        self._shelf.note(group_id, place, segments)
+    def _landed(self, listing: Listing, segments: Sequence[Segment]) -> None:
+        self._landed_at[listing.group_id] = self._now()
+        if not listing.passing:
+            self._shelf.note(listing.group_id, listing.folder, segments)
 
     def _again(self, group_ids: Collection[int]) -> None:
         if not group_ids or self._fetch is None:

@@ -16,7 +16,7 @@ import json
 import logging
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from amoot_etl.extractors.landing import Segment
@@ -150,7 +150,7 @@ class Shelf:
                     "segments": [
                         {
                             "name": segment.path.name,
-                            "bytes": segment.path.stat().st_size,
+                            "bytes": segment.size,
                             "cut": segment.cut,
                             "last": segment.last,
                         }
@@ -180,7 +180,7 @@ class Shelf:
         # Attempts count from 1.
         place = self._folder / f"{group_id}-0"
         folder.rename(place)
-        segments = [Segment(place / segment.path.name, segment.cut, segment.last) for segment in one.segments]
+        segments = [replace(segment, path=place / segment.path.name) for segment in one.segments]
         return one._replace(segments=segments)
 
     def _is_fresh(self, note: dict[str, Any], at: dt.datetime, within: dt.timedelta) -> bool:
@@ -202,7 +202,7 @@ def _reused(note: dict[str, Any], folder: Path) -> Reused:
         path = folder / told["name"]
         if not _NAME.fullmatch(told["name"]) or path.is_symlink() or path.stat().st_size != told["bytes"]:
             raise ValueError("a file is not as it was")
-        segments.append(Segment(path, told["cut"] is True, told["last"] is True))
+        segments.append(Segment(path, told["bytes"], told["cut"] is True, told["last"] is True))
         size += told["bytes"]
     if segments and not segments[-1].last:
         raise ValueError("the last file is missing")

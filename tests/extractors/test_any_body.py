@@ -12,6 +12,7 @@ import os
 import tempfile
 import tracemalloc
 from pathlib import Path
+from unittest.mock import patch
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -101,8 +102,9 @@ def bodies(draw) -> tuple[bytes, list]:
     return lead + text.encode("utf-8", "surrogatepass" if style["ensure_ascii"] else "replace"), found
 
 
+@patch("amoot_etl.extractors.landing._LARGE", 30)
 def land(body: bytes, folder: Path, *, block: int, segment: int) -> list:
-    """Land a body in small blocks and give its segments."""
+    """Land a body in small blocks, some of which count as large, and give its segments."""
     landing = Landing("ContactList", folder, segment_bytes=segment)
     try:
         for start in range(0, len(body), block):
@@ -298,7 +300,8 @@ def test_a_path_is_no_pattern(tmp_path):
     for name, contact_id in (("out [1]*?", 7), ("out 1zz", 8)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "00000.json").write_text(f'[{{"ID": {contact_id}, "FName": "x"}}]')
-    [segment] = [Segment(tmp_path / "out [1]*?" / "00000.json", cut=True, last=True)]
+    path = tmp_path / "out [1]*?" / "00000.json"
+    segment = Segment(path, path.stat().st_size, cut=True, last=True)
     raw = contact_reader()._read_fast(segment)
     assert raw is not None
     assert raw.table.column("ID").to_pylist() == ["7"]

@@ -124,9 +124,7 @@ def test_unreadable_record_is_a_row_of_its_own(settings_for):
 
 def test_chunks_add_up(client, monkeypatch):
     """What does not fit in memory comes in chunks, checked before the first one."""
-    monkeypatch.setattr(
-        landing.Landing.__init__, "__kwdefaults__", {"on_segment": None, "segment_bytes": 20_000}
-    )
+    monkeypatch.setitem(landing.Landing.__init__.__kwdefaults__, "segment_bytes", 20_000)
     chunks = list(iter_contacts(client))
     assert len(chunks) > 3
     whole = pd.concat(chunks, ignore_index=True)
@@ -193,8 +191,8 @@ def test_the_list_of_changes_is_told_alike_however_it_is_written(tmp_path):
     told = []
     for odd in ([], [{"ID": None}]):
         for spaces in ((",", ":"), (", ", ": ")):
-            path.write_text(json.dumps([*entries, *odd], separators=spaces))
-            chunks = list(updates.entries([Segment(path, cut=True, last=True)]))
+            size = path.write_text(json.dumps([*entries, *odd], separators=spaces))
+            chunks = list(updates.entries([Segment(path, size, cut=True, last=True)]))
             told.append([(ids.tolist(), stamps.to_pylist()) for ids, stamps in chunks])
     assert told[0] == [([1, 2, 3], [entry["UpdateDateTime"] for entry in entries])]
     assert told == [told[0]] * 4
@@ -217,8 +215,8 @@ def test_the_list_of_changes_is_read_ahead_only_as_far_as_somebody_waits(
     for number in range(1, 8):
         path = tmp_path / f"{number}.json"
         entry = {"ID": number, "UpdateDateTime": "2026-01-01T00:00:00", "Deleted": False}
-        path.write_text(json.dumps([entry], separators=(",", ":")))
-        segments.append(Segment(path, cut=True, last=number == 7))
+        size = path.write_text(json.dumps([entry], separators=(",", ":")))
+        segments.append(Segment(path, size, cut=True, last=number == 7))
     got = []
     for ids, _ in updates.entries(segments, in_haste=lambda: in_haste):
         got += ids.tolist()

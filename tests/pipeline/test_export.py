@@ -153,9 +153,7 @@ def test_every_cut_gives_the_same_tables(settings_for, tmp_path, monkeypatch):
     book = _messy_book(600, seed=3)
     with Portal(book) as portal:
         export(settings_for(portal, out=tmp_path / "whole"), today=TODAY)
-        monkeypatch.setattr(
-            landing.Landing.__init__, "__kwdefaults__", {"on_segment": None, "segment_bytes": 4000}
-        )
+        monkeypatch.setitem(landing.Landing.__init__.__kwdefaults__, "segment_bytes", 4000)
         export(settings_for(portal, out=tmp_path / "cut"), today=TODAY)
     whole, cut = (read_export(tmp_path / name) for name in ("whole", "cut"))
     assert _rows(whole) == _rows(cut)
@@ -300,9 +298,7 @@ def test_group_dropped_in_mid_run_is_no_failure(settings_for):
 
 def test_body_that_dies_after_segments_were_taken_starts_over(settings_for, monkeypatch):
     """Rows built from an attempt that failed do not reach the tables."""
-    monkeypatch.setattr(
-        landing.Landing.__init__, "__kwdefaults__", {"on_segment": None, "segment_bytes": 20_000}
-    )
+    monkeypatch.setitem(landing.Landing.__init__.__kwdefaults__, "segment_bytes", 20_000)
     book = _book(groups=1, contacts=600, labelled=True)
     with Portal(book) as portal:
         portal.plan(Fault.reset("in"), "ContactList", calls=[1])
@@ -315,9 +311,7 @@ def test_body_that_dies_after_segments_were_taken_starts_over(settings_for, monk
 
 def test_record_cut_in_two_is_read_as_a_stream(settings_for, monkeypatch):
     """A nested value that looks like the gap between records tears a segment, and loses nothing."""
-    monkeypatch.setattr(
-        landing.Landing.__init__, "__kwdefaults__", {"on_segment": None, "segment_bytes": 3000}
-    )
+    monkeypatch.setitem(landing.Landing.__init__.__kwdefaults__, "segment_bytes", 3000)
     book = _book(groups=2, contacts=50, labelled=True)
     for contact in list(book):
         record = book.contact(contact)
@@ -333,9 +327,7 @@ def test_record_cut_in_two_is_read_as_a_stream(settings_for, monkeypatch):
 @pytest.mark.parametrize("odd", ["\x00", "\x00b", "a\x00b", "id", 'a"b', "c0"])
 def test_field_of_any_name_is_kept(settings_for, monkeypatch, odd):
     """Also one whose name no column of DuckDB's can have, beside contacts without it and in several listings."""
-    monkeypatch.setattr(
-        landing.Landing.__init__, "__kwdefaults__", {"on_segment": None, "segment_bytes": 3000}
-    )
+    monkeypatch.setitem(landing.Landing.__init__.__kwdefaults__, "segment_bytes", 3000)
     book = _book(groups=2, contacts=50, labelled=True)
     for contact in book:
         book.relabel(contact, add=book.groups())

@@ -374,12 +374,13 @@ class Shelves:
         """Land a listing."""
         folder = on[0] / f"{group_id}-1"
         folder.mkdir()
+        body = '[{"ID":7}]'
         segments = [
-            Segment(folder / f"0000{number}.json", cut=True, last=number == files - 1)
+            Segment(folder / f"0000{number}.json", len(body), cut=True, last=number == files - 1)
             for number in range(files)
         ]
         for segment in segments:
-            segment.path.write_text('[{"ID":7}]')
+            segment.path.write_text(body)
         on[1].note(group_id, folder, segments)
         return folder
 
