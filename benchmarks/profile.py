@@ -41,7 +41,7 @@ PARTS: Final = (
     ("compare with the list of changes", "pipeline.prove", "_note_updates"),
     ("compare with the list of changes", "pipeline.proof", "compare"),
     ("tables beside contacts", "pipeline.collect", "write_beside"),
-    ("what the whole tells", "pipeline.collect", "write_rest"),
+    ("what the whole tells", "pipeline.collect", "write_late"),
     ("publish", "pipeline.publishing", "publish"),
 )
 """What is timed: a name, a module of amoot_etl, a function or method in it."""

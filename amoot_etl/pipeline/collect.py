@@ -23,7 +23,7 @@ from amoot_etl.pipeline.proof import ListAgain, Proof, Prover
 from amoot_etl.pipeline.round import Round
 from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import DirectSink, DraftSink, Sink, Tables
-from amoot_etl.pipeline.tables import GroupFacts, count_active, write_beside, write_rest
+from amoot_etl.pipeline.tables import GroupFacts, count_active, write_beside, write_info, write_late
 from amoot_etl.transformers.text import clean
 
 if TYPE_CHECKING:
@@ -188,10 +188,15 @@ class Collector:
         proof = prover.prove(build, updates)
         build.settle()
         finished_at = now()
-        with meanwhile(lambda: sink.finish(build.memberships), "finish"):
+
+        def finish() -> None:
+            sink.finish(build.memberships)
+            write_late(tables, build)
+
+        with meanwhile(finish, "finish"):
             facts = self._group_facts(one.groups, build, titles)
             write_beside(target, facts, build.memberships)
-        write_rest(tables, target, build, run=run, groups=len(facts), finished_at=finished_at)
+        write_info(target, run, contacts=tables.contacts_written, groups=len(facts), finished_at=finished_at)
         target.close()
         return self._collected(
             one,

@@ -19,7 +19,7 @@ from amoot_etl.pipeline.publishing import compression_of
 from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import Tables
 from amoot_etl.pipeline.splice import Splice
-from amoot_etl.pipeline.tables import GroupFacts, write_beside, write_rest
+from amoot_etl.pipeline.tables import GroupFacts, write_beside, write_info, write_late
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +84,10 @@ class Renewal:
                 splice.write(tables)
             if digest.result() != (self._previous.entry("contacts") or {}).get("sha256"):
                 raise InFull("the current set's contacts are not what was written")
-            write_rest(tables, target, read, run=run, groups=len(facts), finished_at=finished_at)
+            write_late(tables, read)
+            write_info(
+                target, run, contacts=tables.contacts_written, groups=len(facts), finished_at=finished_at
+            )
         unreadable = sum(len(one.unreadable) for one in known.listed.values())
         return Collected(
             written=target.written,

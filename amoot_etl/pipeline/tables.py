@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from amoot_etl.pipeline.run import Run
     from amoot_etl.pipeline.sink import Tables
 
-__all__ = ["GroupFacts", "Read", "Tallied", "count_active", "listing_name", "write_beside", "write_rest"]
+__all__ = [
+    "GroupFacts",
+    "Read",
+    "Tallied",
+    "count_active",
+    "listing_name",
+    "write_beside",
+    "write_info",
+    "write_late",
+]
 
 _NO_GROUP: Final = {0: "the listing of all contacts", -1: "the listing of contacts without a label"}
 
@@ -76,24 +85,12 @@ class Tallied(Protocol):
         """Contacts that stood in it more than once: how many times too often."""
 
 
-def write_rest(  # noqa: PLR0913 - a set, and what is said of it
-    tables: Tables,
-    target: Target,
-    read: Read,
-    *,
-    run: Run,
-    groups: int,
-    finished_at: dt.datetime,
-) -> None:
-    """Finish contacts, and write what follows them: the issues that only the whole can tell, and `export_info`.
+def write_late(tables: Tables, read: Read) -> None:
+    """Finish contacts, and the issues with those that only the whole can tell.
 
     Args:
         tables: What was written: all contacts, and their own issues.
-        target: Where the tables go.
         read: What was read.
-        run: The run.
-        groups: How many groups there are.
-        finished_at: The end of the run.
     """
     # The last row group is encoded while the numbers are sorted.
     with meanwhile(tables.close_contacts, "close"):
@@ -101,7 +98,19 @@ def write_rest(  # noqa: PLR0913 - a set, and what is said of it
     for chunk in _late_issues(tables, read, shared, tables.contacts.close().path):
         tables.write_issues(chunk)
     tables.issues.close()
-    told = run.info() | {"finished_at": finished_at, "contacts": tables.contacts_written, "groups": groups}
+
+
+def write_info(target: Target, run: Run, *, contacts: int, groups: int, finished_at: dt.datetime) -> None:
+    """Write `export_info`.
+
+    Args:
+        target: Where the tables go.
+        run: The run.
+        contacts: How many contacts were written.
+        groups: How many groups there are.
+        finished_at: The end of the run.
+    """
+    told = run.info() | {"finished_at": finished_at, "contacts": contacts, "groups": groups}
     moment = pa.timestamp("us", "Asia/Tehran")
     with target.open(TABLES["export_info"]) as loader:
         columns = {
