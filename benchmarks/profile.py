@@ -30,7 +30,7 @@ PARTS: Final = (
     ("IDs and stamps", "pipeline.intake", "usable_ids"),
     ("IDs and stamps", "pipeline.intake", "stamp_order"),
     ("find records by their bytes", "pipeline.intake", "find_records"),
-    ("find records by their bytes", "pipeline.intake", "write_records"),
+    ("find records by their bytes", "pipeline.intake", "some_records"),
     ("fingerprints", "extractors.body", "BodyReader.hashes"),
     ("the roll", "pipeline.roll", "Roll.admit"),
     ("clean", "pipeline.build", "clean_table"),
@@ -96,10 +96,11 @@ def _main(url: str, token: str, folder: str) -> None:
     cpu_begun = time.process_time()
     from pathlib import Path  # noqa: PLC0415 - what an export imports is what is timed
 
-    from amoot_etl.cli._lean import keep_pandas_out, share_malloc  # noqa: PLC0415 - as the command line does
+    from amoot_etl.cli._lean import keep_pandas_out, share_malloc, take_turns  # noqa: PLC0415 - as the command line does
 
     keep_pandas_out()
     share_malloc()
+    take_turns()
     import duckdb  # noqa: F401, PLC0415
 
     from amoot_etl.pipeline.export import export  # noqa: PLC0415

@@ -88,6 +88,11 @@ class BodyReader:
         raw = self._read_fast(segment)
         return [raw] if raw is not None else list(self.read_carefully([segment]))
 
+    def read_alike(self, data: npt.NDArray[np.uint8]) -> Raw | None:
+        """Give the records of a segment's bytes; None unless they are all written alike."""
+        table = read_uniform(data, self._known)
+        return Raw(table, []) if table is not None and self._are_usable(table) else None
+
     def read_all(self, segments: Sequence[Segment]) -> Iterator[Raw]:
         """Give the records of a whole listing in chunks."""
         for number, segment in enumerate(segments):
@@ -167,12 +172,14 @@ class BodyReader:
         """Read a whole segment at once; None unless it is proved that nothing was lost or changed."""
         # Mapped, not read: one copy less of every byte. A plain array of it: each slice of a memmap runs Python code.
         data = np.asarray(np.memmap(segment.path, np.uint8, "r"))
-        table = read_uniform(data, self._known)
-        if table is None:
-            table = self._parsed(segment, data)
-        if table is None or usable_ids(table.column(self._known[0])) is None:
-            return None
-        return Raw(table, [])
+        raw = self.read_alike(data)
+        if raw is not None:
+            return raw
+        table = self._parsed(segment, data)
+        return Raw(table, []) if table is not None and self._are_usable(table) else None
+
+    def _are_usable(self, table: pa.Table) -> bool:
+        return usable_ids(table.column(self._known[0])) is not None
 
     def _parsed(self, segment: Segment, data: npt.NDArray[np.uint8]) -> pa.Table | None:
         """Have DuckDB read a segment; None unless it is proved that nothing was lost or changed."""

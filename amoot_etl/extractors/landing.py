@@ -174,7 +174,7 @@ class Landing:
 
     def _lay_together(self) -> None:
         """Lay what was put by before the rest."""
-        self._buffer[:0] = b"".join(self._take_before())
+        self._buffer = bytearray().join([*self._take_before(), self._buffer])
 
     def _enter(self) -> bool:
         """Read the head up to the `[` of `Data`; say whether the array has begun."""

@@ -18,14 +18,13 @@ from amoot_etl.extractors.places import MOST_BYTES, bytes_at, places_of, stands_
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import BinaryIO
 
     import numpy.typing as npt
 
     Bytes = npt.NDArray[np.uint8]
     Places = npt.NDArray[np.int64]
 
-__all__ = ["Records", "find_records", "write_records"]
+__all__ = ["Records", "find_records", "some_records"]
 
 _ID: Final = b'{"ID":'
 _ACTIVE: Final = b',"Active":'
@@ -37,8 +36,6 @@ _LONGEST_NUMBER: Final = 20
 _LONGEST_STAMP: Final = 40
 _SHORTEST: Final = 160
 """Of a record: shorter ones lack fields."""
-_RUNS: Final = 1000
-"""Runs of wanted records that are written at a time: a megabyte or two."""
 
 
 class Records(NamedTuple):
@@ -87,24 +84,25 @@ def find_records(data: Bytes) -> Records | None:
     return Records(data, *edges, values, ids, active, stamps)
 
 
-def write_records(file: BinaryIO, parts: Sequence[tuple[Records, npt.NDArray[np.bool_]]]) -> None:
-    """Write some records of some segments as a new segment.
+def some_records(parts: Sequence[tuple[Records, npt.NDArray[np.bool_]]]) -> Bytes:
+    """Give some records of some segments as a new segment.
 
     Args:
-        file: Where it goes.
         parts: Records, and which of them are wanted; some are.
+
+    Returns:
+        The bytes of a JSON array.
     """
-    before = b"["
+    runs: list[memoryview] = []
     for records, wanted in parts:
         edges = np.flatnonzero(np.diff(np.concatenate(([False], wanted, [False]))))
         firsts, lasts = records.starts[edges[::2]].tolist(), records.ends[edges[1::2] - 1].tolist()
         view = records.data.data
-        for at in range(0, len(firsts), _RUNS):
-            part = slice(at, at + _RUNS)
-            runs = [view[first:last] for first, last in zip(firsts[part], lasts[part], strict=True)]
-            file.write(before + b",".join(runs))
-            before = b","
-    file.write(b"]")
+        runs += [view[first:last] for first, last in zip(firsts, lasts, strict=True)]
+    pieces: list[bytes | memoryview] = [b","] * (2 * len(runs) + 1)
+    pieces[0], pieces[-1] = b"[", b"]"
+    pieces[1::2] = runs
+    return np.frombuffer(b"".join(pieces), np.uint8)
 
 
 def _edges(data: Bytes) -> tuple[Places, Places] | None:

@@ -112,6 +112,7 @@ class Build:
         self._wants = wants
         self._watch = watch
         self._intake = Intake(listings, fingerprints=fingerprints, sift=fingerprints or wants is not None)
+        self._pending: deque[Future[Batch]] = deque()
         self._turn = threading.Condition()
         self._next = 0
         self._batches = 0
@@ -125,7 +126,7 @@ class Build:
             StartOver: What was written is not true any more.
             AmootError: A download failed, or a body was not what the portal documents.
         """
-        pending: deque[Future[Batch]] = deque()
+        pending = self._pending
         with ExitStack() as stack:
             pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="amoot-clean")
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
@@ -174,12 +175,16 @@ class Build:
                 continue
             batch.append((number, item))
             size += item.size
-            # Small segments go together; but work with what is there rather than wait for the network.
-            if size >= self._enough or not more_waits:
+            # Small segments go together; but work with what is there rather than be idle and wait for the network.
+            if size >= self._enough or not (more_waits or self._all_busy()):
                 yield batch
                 batch, size = [], 0
         if batch:
             yield batch
+
+    def _all_busy(self) -> bool:
+        """Say whether every worker has a batch before it, and another one waits."""
+        return sum(not batch.done() for batch in self._pending) > _WORKERS
 
     def _landed(self) -> Iterator[tuple[int, Segment | Raw, bool]]:
         """Give what lands, in order: the listing's number, a segment or a chunk, and whether more is there."""

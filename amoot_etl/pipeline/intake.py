@@ -19,7 +19,7 @@ from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors.body import LITERALS, Raw, usable_ids
 from amoot_etl.extractors.contacts import contact_reader
 from amoot_etl.extractors.landing import open_private
-from amoot_etl.extractors.sift import Records, find_records, write_records
+from amoot_etl.extractors.sift import Records, find_records, some_records
 from amoot_etl.pipeline.fetch import Listing, StartOver
 from amoot_etl.pipeline.roll import Entries
 from amoot_etl.transformers.stamps import stamp_order
@@ -186,13 +186,17 @@ class Intake:
         with self._there(listing):
             if kept.all() and not others:
                 return self._reader.read(first)
-            some = replace(first, path=first.path.with_name(f"kept-{number}.json"))
             parts = np.split(kept, np.cumsum([len(records.ids) for records in found])[:-1])
+            body = some_records(list(zip(found, parts, strict=True)))
+            # Their bytes are in there now.
+            found.clear()
+            raw = self._reader.read_alike(body)
+            if raw is not None:
+                return [raw]
+            some = replace(first, path=first.path.with_name(f"kept-{number}.json"), size=len(body))
             try:
                 with open_private(some.path) as file:
-                    write_records(file, list(zip(found, parts, strict=True)))
-                # Their bytes are in the file now.
-                found.clear()
+                    file.write(body.data)
                 return self._reader.read(some)
             finally:
                 some.path.unlink(missing_ok=True)
