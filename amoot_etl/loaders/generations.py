@@ -49,6 +49,11 @@ RUN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 _TRIES: Final = 50
 
+_ENTRY: Final = {"path": str, "table": str, "format": str, "rows": int, "bytes": int, "sha256": str}
+"""What a manifest says of each file at least."""
+_FACTS: Final = ("counts", "issues", "reconciliation")
+"""What it says by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
@@ -151,7 +156,7 @@ def current_run(folder: Path) -> str | None:
             return None
         except OSError:  # not a link
             try:
-                return pointer.read_text(encoding="ascii").strip() or None
+                return pointer.read_text(encoding="ascii", errors="replace").strip() or None
             except OSError:  # it has become a link meanwhile
                 continue
     raise OutputError(f"{pointer} cannot be read", subject=str(pointer))
@@ -188,9 +193,20 @@ def load_generation(folder: Path, run_id: str) -> Generation:
         manifest = json.loads((path / MANIFEST).read_bytes())
     except ValueError as error:
         raise VerificationError(f"{path / MANIFEST} is damaged", subject=str(path / MANIFEST)) from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), list):
+    if not _is_one(manifest):
         raise VerificationError(f"{path / MANIFEST} is damaged", subject=str(path / MANIFEST))
     return Generation(run_id, path, manifest)
+
+
+def _is_one(manifest: Any) -> bool:
+    """Say whether some JSON is a manifest, as far as everybody relies on it."""
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), list):
+        return False
+    facts = (manifest.get(name, {}) for name in _FACTS)
+    return all(isinstance(fact, dict) for fact in facts) and all(
+        isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in _ENTRY.items())
+        for entry in manifest["files"]
+    )
 
 
 def current_generation(folder: Path | str) -> Generation | None:

@@ -304,12 +304,27 @@ def test_without_links_a_path_that_is_behind_is_a_note(tmp_path):
 def test_a_manifest_that_is_damaged_or_gone_is_an_error(output):
     """Without its manifest nothing can be said of a set."""
     path = output.current().path / "manifest.json"
-    path.write_text("{")
-    with pytest.raises(VerificationError, match="damaged"):
-        verify(output.folder)
+    whole = json.loads(path.read_text())
+    entry = whole["files"][0]
+    others = (
+        *([], {}, {"files": 7}, {**whole, "files": [7]}, {**whole, "counts": 7}),
+        *({**whole, "files": [{**entry, "rows": "7"}]}, {**whole, "files": [{**entry, "path": None}]}),
+    )
+    for text in ("{", *map(json.dumps, others)):
+        path.write_text(text)
+        with pytest.raises(VerificationError, match="damaged"):
+            verify(output.folder)
     path.unlink()
     with pytest.raises(VerificationError, match="missing"):
         verify(output.folder)
+
+
+def test_a_pointer_of_other_bytes_leads_to_no_set(tmp_path):
+    """Where links are not allowed a small file names the current set; a bad byte in it is told as what it is."""
+    publish(Output(tmp_path, links=False), book_number(1))
+    (tmp_path / ".amoot" / "current").write_bytes(b"2026\xff")
+    with pytest.raises(VerificationError, match="missing"):
+        verify(tmp_path)
 
 
 def test_a_manifest_s_own_counts_are_checked(tmp_path):
