@@ -244,7 +244,10 @@ class Landing:
     def _learn_key(self) -> None:
         """Learn from the first record which key a record begins with."""
         if not self._key:
-            first = _FIRST_KEY.match(b"".join([*self._before, self._buffer]))
+            beginning = bytearray()
+            for part in (*self._before, self._buffer):
+                beginning += part[: _TAIL - len(beginning)]
+            first = _FIRST_KEY.match(beginning)
             self._key = re.escape(first[1]) if first else b"ID"
 
     def _spill(self) -> None:
@@ -257,6 +260,7 @@ class Landing:
     def _end(self) -> tuple[int, Any]:
         """Find where the records end and the envelope's tail begins; give the place and the tail's status."""
         size = position = len(self._buffer)
+        found = None
         for _ in range(64):
             position = self._buffer.rfind(b"]", max(0, size - _TAIL), position)
             if position < 0:
@@ -265,7 +269,10 @@ class Landing:
                 tail = json.loads(b'{"Data":[' + self._buffer[position:], strict=False)
             except (ValueError, RecursionError):
                 continue
-            return position, tail.get("Status")
+            # Behind `Data` may stand other arrays: the first that leaves a whole envelope is the one.
+            found = position, tail.get("Status")
+        if found is not None:
+            return found
         raise unexpected(self._method, "a body that was cut", status="cut")
 
     def _is_blank(self) -> bool:

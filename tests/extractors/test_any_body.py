@@ -94,7 +94,12 @@ def bodies(draw) -> tuple[bytes, list]:
     }
     envelope = draw(
         st.permutations(
-            [("Status", draw(st.sampled_from(["Success", 1]))), ("Data", found), ("Message", draw(texts))]
+            [
+                ("Status", draw(st.sampled_from(["Success", 1]))),
+                ("Data", found),
+                ("Message", draw(texts)),
+                *draw(st.sampled_from([[], [], [("Errors", [])], [("Errors", [{"Of": [1]}, {"Of": [2]}])]])),
+            ]
         )
     )
     text = json.dumps(dict(envelope), **style)

@@ -139,9 +139,14 @@ def test_chunks_add_up(client, monkeypatch):
         b'{"Data":[%s],"Status":"Success"}',
         b'{"Data":[%s],"Status":1,"Message":"[ok]"}',
         b'{"Message":null,"Status":1,"Time":{"a":[1]},"Data":[%s],"More":{"b":[]}}',
+        b'{"Status":"Success","Data":[%s],"Errors":[]}',
+        b'{"Data":[%s],"Errors":[{"ID":1,"Of":[2]},{"ID":3}],"Status":"Success","Next":[ ]}',
         b' \n{ "Status" : "Success" ,\n "Data" : [ %s ] } \n',
     ],
-    ids=["plain", "BOM", "data first", "number and more", "nested beside", "spaced"],
+    ids=[
+        *("plain", "BOM", "data first", "number and more", "nested beside", "a list behind", "lists behind"),
+        "spaced",
+    ],
 )
 def test_envelope_in_any_dress(client, body):
     """The order of the envelope's keys, a BOM and white space say nothing."""
