@@ -98,8 +98,6 @@ def _read(data: Bytes, known: Collection[str]) -> pa.Table:
     _demand(bool(names) and set(names) <= set(known))
     layout = _layout(names)
     marks = _marks(data)
-    if len(marks.escapes):
-        data = data.copy()
     keys, ends = _records(data, marks.keys, layout)
     rows, last = max(1, _VALUES // len(names)), len(keys) - 1
     parts = []
@@ -183,7 +181,7 @@ def _part(data: Bytes, keys: Places, ends: Places, layout: _Layout, escapes: Pla
     """Read the values of some records.
 
     Args:
-        data: The segment; strings with escapes are changed.
+        data: The segment.
         keys: The quotes that end the keys of each record.
         ends: One past each record's last value.
         layout: How a record is written.
@@ -192,6 +190,12 @@ def _part(data: Bytes, keys: Places, ends: Places, layout: _Layout, escapes: Pla
     Returns:
         The values as `binary`, column after column, and how many quotes are in strings and around them.
     """
+    inside = escapes[slice(*np.searchsorted(escapes, (keys[0, 0], ends[-1])))]
+    if len(inside):
+        # Strings are changed where they stand. The memory of so small a copy is used again and again.
+        begin = keys[0, 0] - layout.before[0]
+        data = data[begin : ends[-1] + layout.width].copy()
+        keys, ends, inside = keys - begin, ends - begin, inside - begin
     begins = keys - layout.before
     written = bytes_at(data, begins.ravel(), layout.width).view(np.uint64).reshape(len(keys), -1)
     written ^= layout.text
@@ -209,7 +213,6 @@ def _part(data: Bytes, keys: Places, ends: Places, layout: _Layout, escapes: Pla
     nulls = words == _NULL
     _demand(lengths.min() >= 0 and not (nulls & (lengths != len("null"))).any())
     quotes = 2 * int(np.count_nonzero(strings))
-    inside = escapes[slice(*np.searchsorted(escapes, (starts[0], ends[-1])))]
     if len(inside):
         quotes += _unescape(data, starts, stops, strings, inside)
     texts = with_gaps(data, starts, stops, nulls)
