@@ -158,7 +158,7 @@ class Listing:
                 attempt = self._attempt
                 segment = self._segments[self._taken]
                 self._taken += 1
-            if self._backlog:
+            if self._backlog and segment.cut:
                 self._backlog.taken(segment.size)
             yield segment
 
@@ -191,7 +191,8 @@ class Listing:
             self.passing = True
 
     def _announce(self, segment: Segment) -> None:
-        if self._backlog:
+        # What only a stream can read has landed whole before anybody begins: nobody need wait for that.
+        if self._backlog and segment.cut:
             self._backlog.landed(segment.size)
         with self._changed:
             self._segments.append(segment)

@@ -99,6 +99,18 @@ def test_what_was_read_makes_room(portal, settings, swamped, monkeypatch):
     assert len(swamped[1]) > 20
 
 
+def test_what_only_a_stream_can_read_lets_nobody_wait_for_ever(portal, settings, swamped, monkeypatch):
+    """A listing that cannot be cut is read when all of it is there, and is no part of what waits."""
+    monkeypatch.setattr("amoot_etl.client._BLOCK", 1000)
+    counts = []
+    monkeypatch.setattr(fetch, "Backlog", lambda: counts.append(Backlog()) or counts[-1])
+    for contact in list(portal.book)[:3]:
+        portal.book.edit(contact, AddressText="x" * 5000)
+    result = export(settings(portal), today=TODAY)
+    assert [(count._unread, count._in_hand) for count in counts] == [(0, 0)]
+    _assert_as_calm(portal, settings, monkeypatch, result.manifest)
+
+
 @pytest.mark.parametrize(
     "fault", [Fault.cut(0.7), Fault.reset("in"), Fault.status("ServerError")], ids=["cut", "reset", "status"]
 )
