@@ -10,7 +10,11 @@ the run ends, for the next one to go on with if this one dies.
 from __future__ import annotations
 
 import threading
-from typing import Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Backlog"]
 
@@ -35,6 +39,7 @@ class Backlog:
         self._changed = threading.Condition()
         self._unread = 0
         self._in_hand = 0
+        self._starved = False
         self._closed = False
 
     def wait(self) -> bool:
@@ -50,6 +55,18 @@ class Backlog:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    @contextmanager
+    def starving(self) -> Iterator[None]:
+        """Say, for as long as the block lasts, that what is wanted next has not landed, whatever else has."""
+        with self._changed:
+            self._starved = True
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._starved = False
 
     def landed(self, size: int) -> None:
         """Count what has landed."""
@@ -69,4 +86,5 @@ class Backlog:
             self._changed.notify_all()
 
     def _is_much(self) -> bool:
-        return not self._closed and self._unread >= _MUCH and self._in_hand >= _IN_HAND
+        busy = self._in_hand >= _IN_HAND or not self._starved
+        return busy and self._unread >= _MUCH and not self._closed

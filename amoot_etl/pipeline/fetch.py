@@ -12,6 +12,7 @@ import logging
 import queue
 import shutil
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from amoot_etl.extractors.landing import Landing, Segment
@@ -149,7 +150,9 @@ class Listing:
             self._taken = 0
         while True:
             with self._changed:
-                self._wait_for(lambda: self.ready() or self._done or self._error is not None)
+                if not self._is_known():
+                    with self._backlog.starving() if self._backlog else nullcontext():
+                        self._wait_for(self._is_known)
                 self._raise()
                 if self._taken and attempt != self._attempt:
                     raise StartOver(f"the listing of {self.group_id} had to be downloaded again")
@@ -176,6 +179,10 @@ class Listing:
     def ready(self) -> bool:
         """Say whether the next segment is there already (or is no longer to come)."""
         return self._taken < len(self._segments) or (self._taken > 0 and not self._segments)
+
+    def _is_known(self) -> bool:
+        """Say whether the next segment is there, or it is known that none comes."""
+        return self.ready() or self._done or self._error is not None
 
     def _wait_for(self, come: Callable[[], bool]) -> None:
         while not self._changed.wait_for(come, TICK):

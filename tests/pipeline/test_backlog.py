@@ -14,7 +14,7 @@ from amoot_etl.errors import RefusedError
 from amoot_etl.extractors.landing import Landing
 from amoot_etl.pipeline import backlog, build, fetch
 from amoot_etl.pipeline.backlog import Backlog
-from amoot_etl.pipeline.fetch import Fetch
+from amoot_etl.pipeline.fetch import Fetch, Listing
 from amoot_etl.pipeline.listings import Listings
 from amoot_etl.settings import Settings
 
@@ -205,7 +205,7 @@ def full(monkeypatch):
     """Give a backlog that is much: more waits than is good, and readers have enough before them."""
     monkeypatch.setattr(backlog, "_MUCH", 100)
     monkeypatch.setattr(backlog, "_IN_HAND", 30)
-    monkeypatch.setattr(backlog, "_MOMENT", 60.0)
+    monkeypatch.setattr(backlog, "_MOMENT", 0.01)
     full = Backlog()
     full.landed(110)
     full.taken(40)
@@ -215,8 +215,9 @@ def full(monkeypatch):
 @pytest.mark.parametrize(
     "relieve", [lambda full: full.read(20), lambda full: full.close()], ids=["read", "closed"]
 )
-def test_who_lands_waits_until_there_is_room(full, relieve):
+def test_who_lands_waits_until_there_is_room(full, relieve, monkeypatch):
     """Reading makes room, and closing lets everybody go."""
+    monkeypatch.setattr(backlog, "_MOMENT", 60.0)
     said = []
     waiting = threading.Thread(target=lambda: said.append(full.wait()))
     waiting.start()
@@ -228,9 +229,8 @@ def test_who_lands_waits_until_there_is_room(full, relieve):
     assert full.wait() is False
 
 
-def test_nobody_waits_longer_than_a_moment(full, monkeypatch):
+def test_nobody_waits_longer_than_a_moment(full):
     """However long nothing is read."""
-    monkeypatch.setattr(backlog, "_MOMENT", 0.01)
     assert full.wait() is True
     assert full.wait() is True
 
@@ -239,7 +239,31 @@ def test_readers_who_may_soon_be_idle_let_nobody_wait(full):
     """What lies there is no use to them before what is to come."""
     full.landed(1000)
     full.read(15)
-    assert full.wait() is False
+    with full.starving():
+        assert full.wait() is False
+        full.taken(10)
+        assert full.wait() is True
+
+
+def test_readers_who_have_other_things_to_do_let_others_wait(full):
+    """With nothing in hand, too: they have not begun to read, or are about to take what lies there."""
+    full.landed(1000)
+    full.read(40)
+    assert full.wait() is True
+
+
+def test_a_reader_who_waits_for_the_network_is_starving(full, tmp_path):
+    """As long as its next segment has not landed, whatever others have."""
+    full.landed(1000)
+    full.read(40)
+    listing = Listing(7, tmp_path, full)
+    waiting = threading.Thread(target=lambda: list(listing.segments()))
+    waiting.start()
+    said = [full.wait() for _ in range(300)]
+    listing.succeed([])
+    waiting.join(30)
+    assert said[-1] is False
+    assert full.wait() is True
 
 
 def test_little_lets_nobody_wait(full):
