@@ -34,6 +34,8 @@ UPDATES: Final = "ContactListUpdates"
 """The portal's method that lists when each contact was last changed."""
 SEGMENT_BYTES: Final = 16 << 20
 _HEAD_LIMIT: Final = 1 << 20
+_SHORT_HEAD: Final = 1 << 12
+"""Of a body: the array nearly always begins in it, and all that is looked at is decoded."""
 _TAIL: Final = 1 << 16
 _LARGE: Final = 1 << 16
 """Of a block that is kept as it came."""
@@ -114,8 +116,7 @@ class Landing:
             while self._size() >= self._target and self._cut_off():
                 pass
             if self._size() < self._target:
-                rest = bytes(self._buffer)
-                self._buffer.clear()
+                rest, self._buffer = self._buffer, bytearray()
                 self._put_by(rest)
 
     def finish(self) -> list[Segment]:
@@ -127,7 +128,7 @@ class Landing:
         """
         if not self._in_array:
             self._refuse()
-        self._lay_together()
+        self._lay_together(2 * _TAIL)
         end, status = self._end()
         if not self._judged:
             judge(self._method, status)
@@ -140,7 +141,7 @@ class Landing:
             self._announce(Segment(self._path(), size, cut=False, last=True))
         elif not self._is_blank() or self._segments:
             self._check_last_record()
-            self._land([self._buffer], last=True)
+            self._land([*self._take_before(), self._buffer], last=True)
         # All is on disk; whoever keeps this object for its count must not keep the body.
         self._buffer.clear()
         return self._segments
@@ -157,7 +158,7 @@ class Landing:
     def _size(self) -> int:
         return self._before_size + len(self._buffer)
 
-    def _put_by(self, block: bytes) -> None:
+    def _put_by(self, block: bytes | bytearray) -> None:
         """Put by what comes before any place to cut at, large blocks as they are: they are not copied."""
         self._before_size += len(block)
         if len(block) >= _LARGE:
@@ -172,9 +173,15 @@ class Landing:
         before, self._before, self._before_size = self._before, [], 0
         return before
 
-    def _lay_together(self) -> None:
-        """Lay what was put by before the rest."""
-        self._buffer = bytearray().join([*self._take_before(), self._buffer])
+    def _lay_together(self, least: int | None = None) -> None:
+        """Lay what was put by before the rest: all of it, or as much of its end as gives so many bytes."""
+        parts: list[bytes | bytearray] = [self._buffer]
+        size = len(self._buffer)
+        while self._before and (least is None or size < least):
+            parts.append(self._before.pop())
+            size += len(parts[-1])
+            self._before_size -= len(parts[-1])
+        self._buffer = bytearray().join(reversed(parts))
 
     def _enter(self) -> bool:
         """Read the head up to the `[` of `Data`; say whether the array has begun."""
@@ -189,7 +196,12 @@ class Landing:
 
     def _array_start(self) -> int | None:
         """Find where `Data`'s array begins, and judge a status that stands before it."""
-        head = bytes(self._buffer[: _HEAD_LIMIT + 1])
+        start = self._start_in(bytes(self._buffer[:_SHORT_HEAD]))
+        if start is None and len(self._buffer) > _SHORT_HEAD:
+            start = self._start_in(bytes(self._buffer[: _HEAD_LIMIT + 1]))
+        return start
+
+    def _start_in(self, head: bytes) -> int | None:
         position = len(_BOM) if head.startswith(_BOM) else 0
         position += len(head) - position - len(head[position:].lstrip())
         if head[position : position + 1] != b"{":
@@ -276,7 +288,7 @@ class Landing:
         raise unexpected(self._method, "a body that was cut", status="cut")
 
     def _is_blank(self) -> bool:
-        return not self._buffer or self._buffer.isspace()
+        return all(not part or part.isspace() for part in (*self._before, self._buffer))
 
     def _check_last_record(self) -> None:
         """See that the body does not end inside a record that happens to end like a listing."""
@@ -284,7 +296,10 @@ class Landing:
         begins = re.compile(rb'\{\s*"' + self._key + rb'"\s*:')
         # Nearly always the last record begins near the end; a long one is found by looking at all.
         tail = max(0, len(self._buffer) - _TAIL)
-        start = max((match.start() for match in begins.finditer(self._buffer, tail)), default=0)
+        start = max((match.start() for match in begins.finditer(self._buffer, tail)), default=None)
+        if start is None:
+            self._lay_together()
+            start = 0
         if self._is_blank() or careful.depth(self._buffer[start:].decode("utf-8", "replace")) > 0:
             raise unexpected(self._method, "a body that was cut", status="cut")
 

@@ -14,6 +14,7 @@ import tracemalloc
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -245,6 +246,36 @@ def test_a_body_that_ends_like_one_inside_a_text_is_refused():
     body = b'{"Status":"Success","Data":[{"ID":1,"Address":"' + b"x" * 300 + b'\\":null\\"]}'
     for segment in (20, 10**6):
         _see_refused(body, segment)
+
+
+MANY = b",".join(b'{"ID":%d,"Address":"a town and a street"}' % number for number in range(1, 6001))
+LONG = b'{"ID":9000,"Extra":{"Tags":["' + b"x" * 200_000 + b'"]}'
+
+
+@pytest.mark.parametrize("block", [100, 70_000, 1 << 20])
+@pytest.mark.parametrize(
+    ("head", "after", "count"),
+    [
+        (b"", b"", 6000),
+        (b'"Message":"' + b"x" * 10_000 + b'",', b"", 6000),
+        (b"", b" " * 200_000, 6000),
+        (b"", b"," + LONG + b"}", 6001),
+    ],
+    ids=["plain", "long head", "long blank", "long record"],
+)
+def test_a_listing_of_one_segment_lands_whole(head, after, count, block, tmp_path):
+    """However its blocks come, and however long what stands before and behind its records."""
+    body = b'{"Status":"Success",' + head + b'"Data":[' + MANY + after + b"]}"
+    (segment,) = land(body, tmp_path, block=block, segment=1 << 24)
+    rows, unreadable = read([segment], carefully=False)
+    assert (len(rows), len(unreadable)) == (count, 0)
+
+
+def test_a_listing_that_ends_inside_a_long_record_does_not_land(tmp_path):
+    """Its last record is looked at from where it begins, however far back that is."""
+    body = b'{"Status":"Success","Data":[' + MANY + b"," + LONG
+    with pytest.raises(AmootError, match="cut"):
+        land(body, tmp_path, block=70_000, segment=1 << 24)
 
 
 def _see_refused(body: bytes, segment: int) -> None:
