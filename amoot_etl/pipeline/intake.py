@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Intake", "Prepared"]
 
 _ACTIVE: Final = pa.array(["true", "1"])
+_WORTH_MAPPING: Final = 1 << 18
+"""Bytes of a segment."""
 
 
 class Prepared(NamedTuple):
@@ -142,9 +144,8 @@ class Intake:
         for number, item in items:
             if isinstance(item, Raw):
                 return []
-            # Read, not mapped: each map holds a file open, and a batch may be of a thousand small listings.
-            with self._there(number), pa.OSFile(str(item.path)) as file:
-                found = find_records(np.frombuffer(file.read_buffer(), np.uint8))
+            with self._there(number):
+                found = find_records(_bytes_of(item))
             if found is None:
                 return []
             all_found.append(found)
@@ -225,6 +226,14 @@ class Intake:
         """Give each record's fingerprint; ContactGroupID differs from answer to answer and says nothing."""
         names = sorted(name for name in table.column_names if name not in {"ContactGroupID", LITERALS})
         return self._reader.hashes(table.select(names))
+
+
+def _bytes_of(segment: Segment) -> npt.NDArray[np.uint8]:
+    """Give a segment's bytes: mapped, not copied, unless it is one of a thousand small ones."""
+    # Unlike NumPy's, this map holds no file open; but of maps, too, a process may have only so many.
+    opened = pa.memory_map if segment.size >= _WORTH_MAPPING else pa.OSFile
+    with opened(str(segment.path)) as file:
+        return np.frombuffer(file.read_buffer(), np.uint8)
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:
