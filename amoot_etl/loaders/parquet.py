@@ -51,6 +51,7 @@ __all__ = [
     "open_writer",
     "read_parquet",
     "repeats",
+    "streamed",
     "write_parquet",
 ]
 
@@ -196,6 +197,17 @@ def group_of(piece: Sequence[pa.Table], schema: pa.Schema, encoded: Collection[s
         else:
             columns.append(pa.chunked_array([_plain(chunk) for chunk in chunks], field.type))
     return pa.table(columns, schema=_physical(schema, encoded))
+
+
+def streamed(path: Path, *, encoded: Collection[str] = ()) -> pq.ParquetFile:
+    """Open a file to be read batch by batch.
+
+    Args:
+        path: The file.
+        encoded: The string columns that are given encoded.
+    """
+    # Arrow would keep every byte that it has read of it until the file is closed (apache/arrow#39808).
+    return pq.ParquetFile(path, read_dictionary=list(encoded), pre_buffer=False)
 
 
 def encoded_columns(file: pq.ParquetFile) -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+
 from amoot_etl import errors
 from amoot_etl.extractors.groups import Group, fetch_groups
 from amoot_etl.loaders.atomic import telling
@@ -23,15 +25,13 @@ from amoot_etl.pipeline.proof import ListAgain, Proof, Prover
 from amoot_etl.pipeline.round import Round
 from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import DirectSink, DraftSink, Sink, Tables
-from amoot_etl.pipeline.tables import GroupFacts, count_active, write_beside, write_info, write_late
+from amoot_etl.pipeline.tables import GroupFacts, write_beside, write_info, write_late
 from amoot_etl.transformers.text import clean
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections import Counter
     from collections.abc import Callable, Mapping, Sequence
-
-    import pyarrow as pa
 
     from amoot_etl.client import Client
     from amoot_etl.loaders.contract import Loader, Written
@@ -185,8 +185,10 @@ class Collector:
         )
         updates = prover.ask(after=one.fetch.wait)
         one.listings.read(build)
+        _give_back()
         proof = prover.prove(build, updates)
         build.settle()
+        _give_back()
         finished_at = now()
 
         def finish() -> None:
@@ -271,8 +273,9 @@ class Collector:
             newer = {group.group_id: group for group in fetch_groups(self._client)}
             self._moved = {group.group_id for group in groups if newer.get(group.group_id, group) != group}
             groups = [newer.get(group.group_id, group) for group in groups]
+        held = build.memberships.count(build.roll.active)
         return [
-            GroupFacts(group, titles[group.group_id], *count_active(build, group.group_id), reconciled(group))
+            GroupFacts(group, titles[group.group_id], *held[group.group_id], reconciled(group))
             for group in groups
         ]
 
@@ -296,6 +299,11 @@ class Collector:
             listing.on_wait = lambda: tell(latest)
         tell(0)
         return tell
+
+
+def _give_back() -> None:
+    """Give the system back what lies unused, or what the next step takes would come on top of it."""
+    pa.default_memory_pool().release_unused()
 
 
 def _lists_none(group: Group, tally: Tally) -> bool:

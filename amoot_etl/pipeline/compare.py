@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from amoot_etl.loaders.arrow import decoded_type
 from amoot_etl.loaders.contract import as_table
+from amoot_etl.loaders.parquet import streamed
 from amoot_etl.schema import Column, Table
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _compare(generation: Generation, entry: dict[str, Any], form: Format) -> lis
     path = generation.path / entry["path"]
     options = {**_seen_options(path, entry["format"]), **_told_options(generation, entry["format"])}
     try:
-        with pq.ParquetFile(generation.file(table)) as source:
+        with streamed(generation.file(table)) as source:
             other = _Rows(form, path, table_of(source.schema_arrow, table))
             differing: dict[str, int] = {}
             for batch in source.iter_batches(_BATCH):

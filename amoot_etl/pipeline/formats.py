@@ -5,10 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow.parquet as pq
-
 from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.formats import FORMATS
+from amoot_etl.loaders.parquet import streamed
 from amoot_etl.schema import RAW, TABLES
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def write_formats(  # noqa: PLR0913 - what to write, where, and how it looks
             for table, path in sources:
                 if not kind.holds(table.name):
                     continue
-                with target.open(table) as loader, pq.ParquetFile(path) as file:
+                with target.open(table) as loader, streamed(path) as file:
                     for batch in file.iter_batches(batch_size=_ROWS, use_threads=False):
                         loader.append(batch)
         others += target.written

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from amoot_etl.pipeline.alignment import is_rising
 from amoot_etl.pipeline.idsets import inside
-from amoot_etl.pipeline.shelf import Shelf, Shelved
+from amoot_etl.pipeline.shelf import Shelf, Shelved, laid_together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -53,7 +53,7 @@ class Memberships:
         """Sort what was entered since the last look; until more is, threads may look side by side."""
         if self._sorted:
             return
-        contacts = np.concatenate([self._contacts, *(part.read() for part in self._parts)])
+        contacts = laid_together([self._contacts, *self._parts])
         lengths = [len(self._contacts), *(part.length for part in self._parts)]
         groups = np.repeat(np.array([-1, *self._places], np.int32), lengths)
         groups[: len(self._group_of)] = self._group_of
@@ -83,6 +83,27 @@ class Memberships:
             ends = np.cumsum(np.bincount(self._group_of, minlength=len(self._groups)))
             self._members = np.split(self._contacts[order], ends[:-1])
         return self._members[self._place(group_id)]
+
+    def count(
+        self, are_active: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]
+    ) -> dict[int, tuple[int, int]]:
+        """Give how many contacts each group has, and how many of them are active.
+
+        Args:
+            are_active: Says it of rising contacts, some perhaps more than once.
+
+        >>> memberships = Memberships({7: None, 3: None})
+        >>> memberships.add(7, np.array([1, 2])); memberships.add(3, np.array([2]))
+        >>> memberships.count(lambda contacts: contacts == 1)
+        {3: (1, 0), 7: (2, 1)}
+        """
+        self.settle()
+        counts = np.zeros((2, len(self._groups)), np.int64)
+        for part in self._slices():
+            groups = self._group_of[part]
+            of_active = groups[are_active(self._contacts[part])]
+            counts += [np.bincount(some, minlength=len(self._groups)) for some in (groups, of_active)]
+        return {group: tuple(counts[:, at].tolist()) for at, group in enumerate(self._groups.tolist())}
 
     def titles_of(self, contacts: npt.NDArray[np.int64]) -> pa.DictionaryArray:
         """Give each contact's titles by group, joined; null for one that is in no group.
@@ -126,11 +147,13 @@ class Memberships:
     def chunks(self) -> Iterator[pa.Table]:
         """Give the rows of `contact_groups`, by contact and group."""
         self.settle()
-        for start in range(0, len(self._contacts), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        for part in self._slices():
             yield pa.table(
                 {"contact_id": self._contacts[part], "group_id": self._groups[self._group_of[part]]}
             )
+
+    def _slices(self) -> Iterator[slice]:
+        return (slice(start, start + _CHUNK) for start in range(0, len(self._contacts), _CHUNK))
 
     def _place(self, group_id: int) -> int:
         return int(np.searchsorted(self._groups, group_id))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amoot_etl.loaders.parquet import GROUP_ROWS, encoded_columns
+from amoot_etl.loaders.parquet import GROUP_ROWS, encoded_columns, streamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ def batches(path: Path) -> Iterator[pa.Table]:
     """Give a table's rows, the columns that the file has encoded still encoded; one batch is read ahead."""
     with pq.ParquetFile(path) as file:
         encoded = encoded_columns(file)
-    with pq.ParquetFile(path, read_dictionary=encoded) as file, ThreadPoolExecutor(1) as pool:
+    with streamed(path, encoded=encoded) as file, ThreadPoolExecutor(1) as pool:
         batches = file.iter_batches(_ROWS)
         coming = pool.submit(next, batches, None)
         while (batch := coming.result()) is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from amoot_etl.pipeline.alignment import is_rising
-from amoot_etl.pipeline.shelf import Shelf, Shelved
+from amoot_etl.pipeline.shelf import Shelf, Shelved, laid_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,16 +110,16 @@ class _Run(_Span):
 class _Resting(_Span):
     """A run on disk."""
 
-    __slots__ = ("_ids", "_lines")
+    __slots__ = ("_lines", "ids")
 
     def __init__(self, run: _Run, shelf: Shelf) -> None:
-        self._ids: Shelved = shelf.put(run.ids)
+        self.ids: Shelved = shelf.put(run.ids)
         self._lines: Shelved = shelf.put(run.lines)
         super().__init__(run.first, run.last, run.size)
 
     def read(self) -> _Run:
         """Give a copy in memory."""
-        return _Run(self._ids.read(), self._lines.read())
+        return _Run(self.ids.read(), self._lines.read())
 
 
 _Either: TypeAlias = _Run | _Resting
@@ -238,7 +238,7 @@ class Roll:
     def ids(self) -> npt.NDArray[np.int64]:
         """Give every ID, rising; the runs are laid one after the other first, for whatever is asked next."""
         self._settle()
-        return np.concatenate([np.empty(0, np.int64), *(run.read().ids for run in self._runs)])
+        return laid_together([run.ids for run in self._runs])
 
     def _near(self, ids: npt.NDArray[np.int64]) -> Iterator[tuple[int, _Run]]:
         """Give the runs that may hold some of rising IDs, and their places; those that rest go on resting."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from io import BufferedRandom
 
     import numpy.typing as npt
 
-__all__ = ["Shelf", "Shelved"]
+__all__ = ["Shelf", "Shelved", "laid_together"]
 
 
 class Shelved(NamedTuple):
@@ -28,9 +29,13 @@ class Shelved(NamedTuple):
     def read(self) -> npt.NDArray[Any]:
         """Give a copy of it that may be written to."""
         array = np.empty(self.length, self.dtype)
+        self.read_into(array)
+        return array
+
+    def read_into(self, array: npt.NDArray[Any]) -> None:
+        """Copy it into an array of its length and type, whose values lie side by side."""
         self.file.seek(self.place)
         self.file.readinto(array.view(np.uint8).data)
-        return array
 
 
 class Shelf:
@@ -57,3 +62,23 @@ class Shelf:
         shelved = Shelved(self._file, self._end, len(array), array.dtype)
         self._end += array.nbytes
         return shelved
+
+
+def laid_together(parts: Sequence[npt.NDArray[np.int64] | Shelved]) -> npt.NDArray[np.int64]:
+    """Lay whole numbers end to end, wherever they are, without holding any of them twice.
+
+    >>> shelf = Shelf()
+    >>> laid_together([np.array([1, 2]), shelf.put(np.array([3]))]).tolist()
+    [1, 2, 3]
+    """
+    lengths = [part.length if isinstance(part, Shelved) else len(part) for part in parts]
+    whole = np.empty(sum(lengths), np.int64)
+    end = 0
+    for part, length in zip(parts, lengths, strict=True):
+        place = whole[end : end + length]
+        if isinstance(part, Shelved):
+            part.read_into(place)
+        else:
+            place[:] = part
+        end += length
+    return whole

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from amoot_etl.loaders.parquet import streamed
 from amoot_etl.pipeline.crew import meanwhile
 from amoot_etl.schema import TABLES
 from amoot_etl.transformers.calendar import calendar_table
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from amoot_etl.extractors.groups import Group
     from amoot_etl.loaders.contract import Target
-    from amoot_etl.pipeline.build import Build
     from amoot_etl.pipeline.memberships import Memberships
     from amoot_etl.pipeline.run import Run
     from amoot_etl.pipeline.sink import Tables
@@ -30,7 +28,6 @@ __all__ = [
     "GroupFacts",
     "Read",
     "Tallied",
-    "count_active",
     "listing_name",
     "write_beside",
     "write_info",
@@ -182,7 +179,7 @@ def _shared_mobiles(shared: Mapping[int, int], contacts: Path) -> Iterator[pa.Ta
     if not shared:
         return
     wanted = pa.array(sorted(shared), pa.int64())
-    with pq.ParquetFile(contacts) as file:
+    with streamed(contacts) as file:
         # Who leaves the number out of contacts does not want it in issues.
         names = [name for name in ("contact_id", "mobile_raw") if name in file.schema_arrow.names]
         for part in file.iter_batches(columns=names):
@@ -221,9 +218,3 @@ def listing_name(group_id: int) -> str:
 
 def _contacts(count: int) -> str:
     return f"{count} contact has" if count == 1 else f"{count} contacts have"
-
-
-def count_active(build: Build, group_id: int) -> tuple[int, int]:
-    """Give how many contacts of a group we hold, and how many of them are active."""
-    members = build.memberships.members(group_id)
-    return len(members), int(np.count_nonzero(build.roll.active(members)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ from amoot_etl._version import __version__
 from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.arrow import arrow_schema, arrow_type
 from amoot_etl.loaders.contract import Rechunker, RunFacts
-from amoot_etl.loaders.parquet import GROUP_ROWS, read_parquet, write_parquet
+from amoot_etl.loaders.parquet import GROUP_ROWS, read_parquet, streamed, write_parquet
 from amoot_etl.schema import SCHEMA_VERSION, TABLES
 
 RUN = RunFacts("20251021T110241", "export", "2025-10-21T11:02:41+03:30", "https://portal.example")
@@ -42,6 +43,20 @@ def test_the_file_tells_its_run_and_its_columns(name, tmp_path):
     assert about["base_url"] == RUN.base_url
     assert about["tool_version"] == __version__
     assert about["schema_version"] == str(SCHEMA_VERSION)
+
+
+def test_a_streamed_file_is_not_kept_in_memory(tmp_path):
+    """Read batch by batch, a file takes no more with every batch."""
+    path, groups, rows = tmp_path / "t.parquet", 40, 20_000
+    noise = np.random.default_rng(1).integers(0, 1 << 62, rows)
+    with pq.ParquetWriter(path, pa.schema({"noise": pa.int64()}), use_dictionary=False) as writer:
+        for _ in range(groups):
+            writer.write_table(pa.table({"noise": noise}))
+    before = pa.total_allocated_bytes()
+    with streamed(path) as file:
+        held = [pa.total_allocated_bytes() - before for batch in file.iter_batches(rows) if len(batch)]
+    assert len(held) == groups
+    assert max(held) < path.stat().st_size / 4
 
 
 @pytest.mark.parametrize("compression", ["zstd", "snappy"])

@@ -175,6 +175,10 @@ def test_titles_are_joined_by_group(titles, data):
     assert {group: memberships.members(group).tolist() for group in titles} == {
         group: sorted(contacts) for group, contacts in members.items()
     }
+    assert memberships.count(lambda ids: ids % 2 == 0) == {
+        group: (len(contacts), sum(contact % 2 == 0 for contact in contacts))
+        for group, contacts in members.items()
+    }
     memberships.keep(np.array([2, 3, 5]))
     assert {group: memberships.members(group).tolist() for group in titles} == {
         group: sorted(contacts & {2, 3, 5}) for group, contacts in members.items()
