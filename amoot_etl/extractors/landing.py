@@ -33,6 +33,8 @@ __all__ = ["SEGMENT_BYTES", "UPDATES", "Landing", "Segment", "land_updates", "op
 UPDATES: Final = "ContactListUpdates"
 """The portal's method that lists when each contact was last changed."""
 SEGMENT_BYTES: Final = 16 << 20
+_UPDATES_SEGMENT_BYTES: Final = 4 << 20
+"""Of a list that somebody waits for: two read it side by side, and a third turns what they read into numbers."""
 _HEAD_LIMIT: Final = 1 << 20
 _SHORT_HEAD: Final = 1 << 12
 """Of a body: the array nearly always begins in it, and all that is looked at is decoded."""
@@ -333,7 +335,8 @@ def land_updates(client: Client, folder: Path) -> list[Segment]:
     """
 
     def landing() -> Landing:
-        return Landing(UPDATES, Path(tempfile.mkdtemp(prefix="updates-", dir=folder)))
+        place = Path(tempfile.mkdtemp(prefix="updates-", dir=folder))
+        return Landing(UPDATES, place, segment_bytes=_UPDATES_SEGMENT_BYTES)
 
     return client.download(UPDATES, landing, ContactGroupID=ALL)
 

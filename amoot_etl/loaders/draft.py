@@ -190,23 +190,26 @@ class Draft:
             listed = ", ".join(sorted(path.name for path in stray))
             raise ValueError(f"no loader told of {listed} in the draft")
         with ThreadPoolExecutor(max_workers=4) as pool:
-            facts = dict(zip(names, pool.map(self._settle_file, names), strict=True))
+            # While the disk writes, what it writes is summed up.
+            digests = {path: pool.submit(sha256_of, path) for path in names}
+            for settled in [pool.submit(self._settle_file, path) for path in names]:
+                settled.result()
         return [
             {
                 "path": names[file.path],
                 "table": file.table,
                 "format": file.format,
                 "rows": file.rows,
-                **facts[file.path],
+                "bytes": file.path.stat().st_size,
+                "sha256": digests[file.path].result(),
                 "losses": dict(file.losses),
             }
             for file in written
         ]
 
-    def _settle_file(self, path: Path) -> dict[str, Any]:
+    def _settle_file(self, path: Path) -> None:
         path.chmod(self.output.file_mode)
         sync_file(path)
-        return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
     def _carry(self, old: Generation) -> list[dict[str, Any]]:
         """Give the older change files a place in this generation too, so that one swap covers them.

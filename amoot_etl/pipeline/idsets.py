@@ -21,6 +21,8 @@ __all__ = ["NOBODY", "common", "ids_of", "inside", "union", "without"]
 NOBODY: Final[Ids] = np.empty(0, np.int64)
 """No IDs."""
 
+_MANY: Final = 8
+
 
 def inside(ids: Ids, many: Ids) -> npt.NDArray[np.bool_]:
     """Say which of some IDs, in any order, are among rising ones.
@@ -74,8 +76,8 @@ def union(*arrays: Ids) -> Ids:
     if len(some) < 2:
         return some[0] if some else NOBODY
     ids = np.concatenate(some)
-    # Runs that rise already are merged in linear time.
-    ids.sort(kind="stable")
+    # A few runs that rise already are merged in less time than all is sorted, many are not.
+    ids.sort(kind="stable" if len(some) < _MANY else None)
     once: Ids = ids[np.append(True, ids[1:] != ids[:-1])]
     return once
 

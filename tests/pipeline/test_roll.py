@@ -152,15 +152,19 @@ def test_a_shelf_gives_back_what_was_put_on_it(arrays):
         assert shelved.read().tolist() == one.tolist()
 
 
-@given(st.dictionaries(st.integers(1, 9), st.text(max_size=3) | st.none(), max_size=4), st.data())
-def test_titles_are_joined_by_group(titles, data):
+@given(
+    st.dictionaries(st.integers(1, 9), st.text(max_size=3) | st.none(), max_size=4),
+    st.sampled_from([0, 2**63 - 9]),
+    st.data(),
+)
+def test_titles_are_joined_by_group(titles, least, data):
     """A contact's titles come by group_id; one without a title is left out, nobody's is null."""
     titles = {group: title or None for group, title in titles.items()}
     memberships = Memberships(titles)
-    members = {group: data.draw(st.sets(st.integers(1, 6))) for group in titles}
+    members = {group: data.draw(st.sets(st.integers(least + 1, least + 6))) for group in titles}
     for group, contacts in members.items():
         memberships.add(group, np.array(sorted(contacts), np.int64))
-    asked = np.arange(1, 8)
+    asked = np.arange(1, 8) + least
     expected = [
         " | ".join(titles[group] for group in sorted(titles) if contact in members[group] and titles[group])
         or None
@@ -179,9 +183,10 @@ def test_titles_are_joined_by_group(titles, data):
         group: (len(contacts), sum(contact % 2 == 0 for contact in contacts))
         for group, contacts in members.items()
     }
-    memberships.keep(np.array([2, 3, 5]))
+    stay = [least + 2, least + 3, least + 5]
+    memberships.keep(np.array(stay))
     assert {group: memberships.members(group).tolist() for group in titles} == {
-        group: sorted(contacts & {2, 3, 5}) for group, contacts in members.items()
+        group: sorted(contacts & {*stay}) for group, contacts in members.items()
     }
 
 

@@ -233,6 +233,13 @@ def test_members_of_each_group(pairs):
     assert list(found) == list(wanted)
 
 
+@given(st.lists(st.sets(st.integers(0, 20)), max_size=12))
+def test_a_union_holds_everybody_once(sets):
+    """However many sets there are."""
+    joined = idsets.union(*(np.array(sorted(ids), np.int64) for ids in sets))
+    assert joined.tolist() == sorted(set().union(*sets))
+
+
 @given(st.sets(st.integers(1, 20)), st.sets(st.integers(1, 20)))
 def test_sets_of_ids(one, other):
     """Searching gives what sets give."""
