@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -59,9 +58,6 @@ def command(
     Two requests tell whether anything changed; what did is asked for, or listed where that is cheaper. Without a
     published set, or where one cannot be gone on with, everything is exported.
     """
-    # A sync streams tables once: with Arrow's own allocator that takes a tenth more time and memory. Arrow looks
-    # here when it is loaded, and at no other time.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     guarded, keeping = guard_of(shared), keeping_of(shared)
     settings = settings_of(**shared)
     from amoot_etl.pipeline.sync import FULL_EVERY, sync  # noqa: PLC0415 - the heavy part starts here

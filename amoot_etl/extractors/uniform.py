@@ -39,6 +39,7 @@ _FIRST_RECORD: Final = 1 << 16
 _KEY: Final = re.compile(rb'[{,]"([A-Za-z0-9_]+)":')
 _NEXT_RECORD: Final = re.compile(rb'\},\{"[A-Za-z0-9_]')
 _LONGEST_NUMBER: Final = 18
+_BETWEEN: Final = b"\x01"
 _BACKSLASH, _QUOTE, _COLON, _ZERO, _NINE = (ord(letter) for letter in '\\":09')
 _NULL, _TRUE, _FALSE = (int.from_bytes(word, "little") for word in (b"null", b"true", b"fals"))
 
@@ -160,10 +161,12 @@ def _marks(data: Bytes) -> _Marks:
         here = here[: len(after)]
         here &= np.equal(after, _COLON, out=following[: len(after)])
         keys.append(np.flatnonzero(here) + start)
-    ends = np.concatenate(keys)
-    if len(escapes) > 1:
-        # A quote behind a backslash ends no key of ours.
-        ends = ends[data[ends - 1] != _BACKSLASH]
+    ends, behind = np.concatenate(keys), np.concatenate(escapes) + 1
+    # A quote behind a backslash ends no key of ours.
+    places = np.searchsorted(ends, behind)
+    inside = places < len(ends)
+    places, behind = places[inside], behind[inside]
+    ends = np.delete(ends, places[ends[places] == behind])
     return _Marks(ends, quotes, np.concatenate(escapes))
 
 
@@ -256,19 +259,34 @@ def _unescape(
     Raises:
         _UnalikeError, JSONDecodeError, UnicodeDecodeError: One is no string of JSON.
     """
-    view, quotes = data.data, 0
+    view = data.data
     places = np.unique(np.searchsorted(starts, escapes, "right") - 1)
     _demand(strings[places].all())
-    for place, start, stop in zip(
-        *(part.tolist() for part in (places, starts[places], stops[places])), strict=True
-    ):
-        text = bytes(view[start:stop])
-        quotes += text.count(b'"')
+    begins = starts[places].tolist()
+    texts = [bytes(view[start:stop]) for start, stop in zip(begins, stops[places].tolist(), strict=True)]
+    quotes = sum(text.count(b'"') for text in texts)
+    for place, start, meant in zip(places.tolist(), begins, _meant(texts), strict=True):
         # No escape is shorter than what it stands for.
-        meant = sayable(json.loads(f'"{text.decode()}"')).encode()
         stops[place] = start + len(meant)
         view[start : start + len(meant)] = meant
     return quotes
+
+
+def _meant(texts: list[bytes]) -> list[bytes]:
+    """Give what the insides of strings of JSON mean.
+
+    Args:
+        texts: None holds a control character.
+
+    Raises:
+        JSONDecodeError, UnicodeDecodeError: One is no string of JSON.
+    """
+    # Read as one string, with something between them that none holds; but an escape may stand for that.
+    joined = json.loads(f'"{_BETWEEN.join(texts).decode()}"', strict=False)
+    meant = sayable(joined).encode().split(_BETWEEN)
+    if len(meant) == len(texts):
+        return meant
+    return [sayable(json.loads(f'"{text.decode()}"')).encode() for text in texts]
 
 
 @lru_cache(maxsize=8)

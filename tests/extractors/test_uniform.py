@@ -36,6 +36,7 @@ FOOLING = [
     "\U0001f600",
     "ي ك\u200c",
     "\x00\n",
+    "\x01",
 ]
 texts = st.one_of(
     st.sampled_from(FOOLING), st.text(max_size=8), st.lists(st.sampled_from(FOOLING), max_size=3).map("".join)
