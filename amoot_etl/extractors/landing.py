@@ -10,6 +10,7 @@ bounded whatever comes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -117,7 +118,7 @@ class Landing:
         else:
             while self._size() >= self._target and self._cut_off():
                 pass
-            if self._size() < self._target:
+            if not self._uncut and self._size() < self._target:
                 rest, self._buffer = self._buffer, bytearray()
                 self._put_by(rest)
 
@@ -153,7 +154,9 @@ class Landing:
         if self._uncut:
             self._uncut.close()
         for path in [*(segment.path for segment in self._segments), self._path()]:
-            path.unlink(missing_ok=True)
+            # Whoever cannot remove a file that is mapped leaves it to the end of the run.
+            with contextlib.suppress(OSError):
+                path.unlink()
         self._before.clear()
         self._buffer.clear()
 

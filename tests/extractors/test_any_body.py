@@ -271,6 +271,16 @@ def test_a_listing_of_one_segment_lands_whole(head, after, count, block, tmp_pat
     assert (len(rows), len(unreadable)) == (count, 0)
 
 
+@pytest.mark.parametrize("block", [1000, 70_000, 1 << 20])
+def test_a_listing_without_a_place_to_cut_lands_in_order(block, tmp_path):
+    """Its file holds the bytes between the brackets, none left out and none moved."""
+    other = b'{"Active":true,"ID":9}'  # whose first key no other record begins with
+    body = b'{"Status":"Success","Data":[' + other + b"," + 8 * (MANY + b",") + MANY + b"]}"
+    (segment,) = land(body, tmp_path, block=block, segment=1 << 18)
+    assert not segment.cut
+    assert segment.path.read_bytes() == body[body.index(b"[") : -1]
+
+
 def test_a_listing_that_ends_inside_a_long_record_does_not_land(tmp_path):
     """Its last record is looked at from where it begins, however far back that is."""
     body = b'{"Status":"Success","Data":[' + MANY + b"," + LONG
