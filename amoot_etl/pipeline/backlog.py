@@ -21,7 +21,7 @@ __all__ = ["Backlog"]
 _MUCH: Final = 64 << 20
 """Bytes that have landed and are not read: more than those who read need to go on without a break."""
 _IN_HAND: Final = 24 << 20
-"""Bytes that those who read have before them: with less they may soon be idle, whatever else lies there."""
+"""Bytes that those who read have before them: with less they may soon be idle, if what they want next is not there."""
 _MOMENT: Final = 1.0
 """Seconds for each segment: no server gives up on somebody who takes sixteen megabytes in that time."""
 
@@ -56,6 +56,11 @@ class Backlog:
             self._closed = True
             self._changed.notify_all()
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody waits any more."""
+        return self._closed
+
     @contextmanager
     def starving(self) -> Iterator[None]:
         """Say, for as long as the block lasts, that what is wanted next has not landed, whatever else has."""
@@ -82,6 +87,12 @@ class Backlog:
         """Count what was taken and has been read."""
         with self._changed:
             self._in_hand -= size
+            self._unread -= size
+            self._changed.notify_all()
+
+    def dropped(self, size: int) -> None:
+        """Count what had landed and nobody will take."""
+        with self._changed:
             self._unread -= size
             self._changed.notify_all()
 

@@ -11,12 +11,10 @@ all its groups and of the contacts without a group lack it.
 from __future__ import annotations
 
 import logging
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from amoot_etl.extractors.groups import ALL, NO_LABEL
 from amoot_etl.pipeline.asking import Asking
-from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.doubt import Doubt, only_restamped
 from amoot_etl.pipeline.expect import Knowledge
 from amoot_etl.pipeline.idsets import NOBODY, common, inside, union, without
@@ -117,8 +115,6 @@ class CatchUp:
         asked = worth_asking(self.held, told.news)
         differs = len(wanted) or len(asked) or must or not self._as_held()
         if differs:
-            # Records of several listings are told apart by DuckDB, which takes a while to load.
-            in_background(lambda: import_module("duckdb"), "duckdb")
             self._list(must, self._choose(wanted, must), wanted)
             self._look_for(wanted, told.news)
             self._doubt.restamped = only_restamped(self._contacts, self.learnt, told.restamped)

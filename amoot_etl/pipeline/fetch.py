@@ -12,7 +12,6 @@ import logging
 import queue
 import shutil
 import threading
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from amoot_etl.extractors.landing import Landing, Segment
@@ -74,9 +73,11 @@ class Listing:
         """Begin an attempt."""
         with self._changed:
             self._attempt += 1
-            self._segments = []
+            dropped, self._segments = self._segments[self._taken :], []
             self.passing = self.gone = False
             self._changed.notify_all()
+        if self._backlog:
+            self._backlog.dropped(_bytes_in(dropped))
         self.folder.mkdir(parents=True, mode=0o700)
         landing = self._landing = Landing(
             "ContactList", self.folder, before_segment=self._wait_a_moment, on_segment=self._announce
@@ -86,6 +87,9 @@ class Listing:
     def succeed(self, segments: list[Segment]) -> None:
         """Say that the whole body has landed."""
         with self._changed:
+            if self._backlog:
+                # Where its status comes last, a body's segments are told of only now.
+                self._backlog.landed(_bytes_in(segments[len(self._segments) :]))
             self._segments = segments
             self._done = True
             self._changed.notify_all()
@@ -151,7 +155,7 @@ class Listing:
         while True:
             with self._changed:
                 if not self._is_known():
-                    with self._backlog.starving() if self._backlog else nullcontext():
+                    with self._backlog.starving() if self._backlog else contextlib.nullcontext():
                         self._wait_for(self._is_known)
                 self._raise()
                 if self._taken and attempt != self._attempt:
@@ -161,16 +165,16 @@ class Listing:
                 attempt = self._attempt
                 segment = self._segments[self._taken]
                 self._taken += 1
-            if self._backlog and segment.cut:
+            if self._backlog and segment.cut and not self.reused:
                 self._backlog.taken(segment.size)
             yield segment
 
     def let_go(self, segment: Segment) -> None:
         """Say that a segment was read, and will not be again as long as nothing starts over."""
-        if self._backlog:
+        if self._backlog and not self.reused:
             self._backlog.read(segment.size)
         with self._changed:
-            if self.passing:
+            if self.passing and self._backlog and not self._backlog.closed:
                 self.gone = True
                 # Whoever cannot remove a file that is mapped leaves it to the end of the run.
                 with contextlib.suppress(OSError):
@@ -198,12 +202,16 @@ class Listing:
             self.passing = True
 
     def _announce(self, segment: Segment) -> None:
-        # What only a stream can read has landed whole before anybody begins: nobody need wait for that.
-        if self._backlog and segment.cut:
-            self._backlog.landed(segment.size)
+        if self._backlog:
+            self._backlog.landed(_bytes_in([segment]))
         with self._changed:
             self._segments.append(segment)
             self._changed.notify_all()
+
+
+def _bytes_in(segments: Sequence[Segment]) -> int:
+    """Add up what readers take by the segment; what only a stream can read lands whole before anybody begins."""
+    return sum(segment.size for segment in segments if segment.cut)
 
 
 class Fetch:

@@ -65,7 +65,7 @@ class Shelf:
 
 
 def laid_together(parts: Sequence[npt.NDArray[np.int64] | Shelved]) -> npt.NDArray[np.int64]:
-    """Lay whole numbers end to end, wherever they are, without holding any of them twice.
+    """Lay whole numbers end to end, wherever they are; of those on disk no second copy is made.
 
     >>> shelf = Shelf()
     >>> laid_together([np.array([1, 2]), shelf.put(np.array([3]))]).tolist()

@@ -11,7 +11,7 @@ import pytest
 from amoot_etl import export, read_export
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
 from amoot_etl.errors import RefusedError
-from amoot_etl.extractors.landing import Landing
+from amoot_etl.extractors.landing import Landing, Segment
 from amoot_etl.pipeline import backlog, build, fetch
 from amoot_etl.pipeline.backlog import Backlog
 from amoot_etl.pipeline.fetch import Fetch, Listing
@@ -264,6 +264,73 @@ def test_a_reader_who_waits_for_the_network_is_starving(full, tmp_path):
     waiting.join(30)
     assert said[-1] is False
     assert full.wait() is True
+
+
+def _landed(listing, *sizes):
+    """Let segments of a listing land."""
+    landing, segments = listing.landing(), []
+    for number, size in enumerate(sizes):
+        path = listing.folder / f"{number}.json"
+        path.touch()
+        segments.append(Segment(path, size, cut=True, last=number == len(sizes) - 1))
+        landing._on_segment(segments[-1])
+    return segments
+
+
+@pytest.fixture
+def empty(monkeypatch):
+    """Give a backlog of which a hundred bytes are much, and in which nothing is."""
+    monkeypatch.setattr(backlog, "_MUCH", 100)
+    monkeypatch.setattr(backlog, "_MOMENT", 0.001)
+    return Backlog()
+
+
+def test_what_a_broken_download_left_does_not_count(empty, tmp_path):
+    """Nobody will read it."""
+    listing = Listing(7, tmp_path, empty)
+    _landed(listing, 80, 80)
+    assert empty.wait() is True
+    listing.succeed(_landed(listing, 80))
+    assert empty.wait() is False
+    for segment in listing.segments():
+        listing.let_go(segment)
+    empty.landed(99)
+    assert empty.wait() is False
+
+
+def test_what_an_earlier_run_landed_does_not_count(empty, tmp_path):
+    """It made nobody wait when it came."""
+    listing = Listing(7, tmp_path, empty)
+    listing.adopt([Segment(tmp_path / "0.json", 500, cut=True, last=True)])
+    for segment in listing.segments():
+        listing.let_go(segment)
+    empty.landed(100)
+    assert empty.wait() is True
+
+
+def test_what_is_told_of_at_its_end_counts_then(empty, tmp_path):
+    """A body may tell its status last, and nothing of it is known before."""
+    listing = Listing(7, tmp_path, empty)
+    listing.landing()
+    listing.succeed([Segment(tmp_path / "0.json", 100, cut=True, last=True)])
+    assert empty.wait() is True
+    for segment in listing.segments():
+        listing.let_go(segment)
+    assert empty.wait() is False
+
+
+def test_nothing_goes_once_everything_is_kept(empty, tmp_path):
+    """What had to wait is read again from its beginning, and stays for that."""
+    listing = Listing(7, tmp_path, empty)
+    segments = _landed(listing, 200)
+    listing._wait_a_moment()
+    assert listing.passing
+    listing.succeed(segments)
+    empty.close()
+    for segment in listing.segments():
+        listing.let_go(segment)
+    assert segments[0].path.exists()
+    assert not listing.gone
 
 
 def test_little_lets_nobody_wait(full):
