@@ -109,7 +109,8 @@ def shown(method: str, body: bytes) -> Any:
     if text.startswith("<"):
         raise unexpected(method, "an HTML page")
     try:
-        return json.loads(text)
+        # A line break inside a title is no JSON, but nothing else it could mean: listings are read so, too.
+        return json.loads(text, strict=False)
     except (ValueError, RecursionError):
         if text[0] in '{["':
             raise unexpected(method, "a body that is cut or no JSON") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
@@ -78,6 +79,8 @@ def test_contact_shows_clean_beside_raw(run, portal):
     assert "issue: birth_date: date_invalid" in shown
     told = json.loads(run("contact", str(contact_id), "--json").stdout)
     assert told["clean"]["mobile"] == "+989123456789"
+    updated = dt.datetime.fromisoformat(told["clean"]["updated_at"])
+    assert told["clean"]["updated_at"] == updated.isoformat()
     assert told["raw"]["FName"] == "علي"
     assert json.loads(told["clean"]["extra"]) == {"Score": 5}
     assert told["issues"][0]["rule"] == "date_invalid"

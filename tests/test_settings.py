@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tomllib
 
 import pytest
@@ -121,6 +122,7 @@ def test_a_wrong_file_is_told_with_its_line(config, text, message):
         {"max_rps": 0},
         {"deadline": -1},
         {"max_body": 0},
+        {"out": os.fsdecode(b"\xff")},
         {"base_url": "ftp://x"},
         {"base_url": "https://user:word@x"},
         {"base_url": "https://[x"},
@@ -142,6 +144,9 @@ def test_a_value_out_of_its_range(wrong):
         ({"environ": {"AMOOT_TOKEN": "a b"}}, "^AMOOT_TOKEN: the token holds a character"),
         ({"environ": {}, "max_rps": 0}, "^--max-rps must be more than 0"),
         ({"environ": {}, "out": ""}, "^--out is empty"),
+        ({"environ": {}, "out": os.fsdecode(b"\xff")}, "^--out must be a folder whose name is UTF-8 text"),
+        ({"environ": {}, "retries": "x"}, "^--retries must be a whole number"),
+        ({"environ": {}, "columns": "mobile"}, "^--columns must be a list of texts"),
         (
             {"environ": {}, "columns": ("mobil",)},
             r"^--columns: contacts has no column mobil; did you mean mobile\?",

@@ -144,7 +144,12 @@ def settled_of(*, verbose: int, quiet: bool, log_json: bool, **flags: Any) -> Se
 def show_json(value: Any) -> None:
     """Print a value as JSON: its letters as they are where standard output has them all, else JSON's own escapes."""
     unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
-    click.echo(json.dumps(value, ensure_ascii=not unicode, indent=2, default=str))
+    click.echo(json.dumps(value, ensure_ascii=not unicode, indent=2, default=_as_text))
+
+
+def _as_text(value: Any) -> str:
+    """Give what JSON has no type for: a date or a moment as ISO 8601 says it, all else as it says itself."""
+    return value.isoformat() if isinstance(value, dt.date) else str(value)
 
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

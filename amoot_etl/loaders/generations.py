@@ -33,6 +33,7 @@ __all__ = [
     "list_generations",
     "load_generation",
     "new_run_id",
+    "newest_readable",
     "no_generation",
     "published_runs",
     "require_current",
@@ -239,6 +240,14 @@ def sound_current(folder: Path) -> Generation | None:
         return current_generation(folder)
     except VerificationError:
         return None
+
+
+def newest_readable(folder: Path) -> Generation | None:
+    """Give the newest set whose manifest can be read, the current one first, whatever became of its files.
+
+    It tells what the owner of a damaged set had, and has to lose.
+    """
+    return sound_current(folder) or next(reversed(list_generations(folder)), None)
 
 
 def require_current(folder: Path | str) -> Generation:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from amoot_etl.client import Client
-from amoot_etl.loaders.generations import sound_current
+from amoot_etl.loaders.generations import newest_readable
 from amoot_etl.pipeline.guard import MAX_SHRINK
 from amoot_etl.pipeline.resume import Resume
 from amoot_etl.pipeline.round import Round
@@ -172,7 +172,7 @@ def export_into(  # noqa: PLR0913 - a run, and all that it works with
     """
     with output.begin(run.run_id) as draft:
         landing = output.landing(run.run_id)
-        formats = formats_of(wish.formats, sound_current(output.folder))
+        formats = formats_of(wish.formats, newest_readable(output.folder))
         first = Round(client, run, landing, formats=formats, resume=Resume(output, run.run_id))
         # Arrow takes a while to load: the portal is at work meanwhile.
         from amoot_etl.pipeline.collect import Collector  # noqa: PLC0415

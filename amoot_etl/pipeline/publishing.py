@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from amoot_etl._version import __version__
 from amoot_etl.loaders.atomic import sha256_of
 from amoot_etl.loaders.check import check_file
-from amoot_etl.loaders.generations import current_run, list_generations, sound_current
+from amoot_etl.loaders.generations import current_run, newest_readable, sound_current
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.crew import meanwhile
 from amoot_etl.pipeline.diff import write_changes
@@ -35,7 +35,15 @@ if TYPE_CHECKING:
 
     Ids = npt.NDArray[np.int64]
 
-__all__ = ["Outcome", "compression_of", "contact_ids", "publish", "share_of_ids", "sound_previous"]
+__all__ = [
+    "Outcome",
+    "compression_of",
+    "contact_ids",
+    "damaged_formats",
+    "publish",
+    "share_of_ids",
+    "sound_previous",
+]
 
 
 class Outcome(NamedTuple):
@@ -64,8 +72,10 @@ def publish(run: Run, collected: Collected, previous: Generation | None, draft: 
         new = contact_ids(draft.folder / "contacts.parquet")
     old = before.result()
     overruled = _guarded(run, _guarding(draft.output), collected, share_of_ids(old, new), wish)
-    formats = formats_of(wish.formats, previous)
-    options = run.options(formats, previous)
+    # A set that is damaged is compared with nothing; what its owner has come to expect is still made.
+    shown = newest_readable(draft.output.folder)
+    formats = formats_of(wish.formats, shown)
+    options = run.options(formats, shown)
     manifest = _manifest(run, collected, old, new)
     manifest["shape"] = {**run.shape.as_json(), "options": options}
     warnings = [*collected.warnings, *overruled]
@@ -128,9 +138,19 @@ def _as_written(path: Path, entry: Mapping[str, Any]) -> bool:
         return False
 
 
+def damaged_formats(current: Generation) -> list[str]:
+    """Say what became of a set's files beside Parquet, a line each: they can be made anew from Parquet."""
+    return [
+        line
+        for entry in current.files
+        if entry["format"] != "parquet"
+        for line in check_file(current.path / entry["path"], entry, current.run_id)
+    ]
+
+
 def _guarding(output: Output) -> Mapping[str, Any] | None:
-    """Give the manifest that says what there is to lose: the newest that can be read, whatever became of its set."""
-    newest = sound_current(output.folder) or next(reversed(list_generations(output.folder)), None)
+    """Give the manifest that says what there is to lose."""
+    newest = newest_readable(output.folder)
     return None if newest is None or newest.manifest.get("base_url") == DEMO_URL else newest.manifest
 
 

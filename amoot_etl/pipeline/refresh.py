@@ -12,7 +12,7 @@ from amoot_etl.pipeline.catchup import CatchUp
 from amoot_etl.pipeline.held import read_held
 from amoot_etl.pipeline.infull import InFull
 from amoot_etl.pipeline.learnt import Learnt
-from amoot_etl.pipeline.publishing import publish, sound_previous
+from amoot_etl.pipeline.publishing import damaged_formats, publish, sound_previous
 from amoot_etl.pipeline.renew import Renewal, warnings_of
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def refresh(  # noqa: PLR0913 - a run, and all that it works with
             updates=updates.result(),
             watch=watch,
         )
-        changed = asking.run() or run.wants_other_formats(wish, previous)
+        lost = damaged_formats(previous)
+        changed = asking.run() or run.wants_other_formats(wish, previous) or bool(lost)
+        damage += [f"a file of the current set is made anew: {line}" for line in lost]
         requests = dict(asking.requests)
         if not changed:
             return Refreshed(False, previous.manifest, [*damage, *warnings_of(asking)], requests)

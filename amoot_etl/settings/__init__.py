@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from amoot_etl.errors import SettingsError
 from amoot_etl.settings.file import TOKEN_SOURCES, read_settings_file
 from amoot_etl.settings.token import NO_TOKEN, could_be_token, token_from
-from amoot_etl.settings.values import CHOICES, LISTS, UNITS, typed
+from amoot_etl.settings.values import CHOICES, LISTS, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,6 +101,10 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "out", Path(self.out))
         object.__setattr__(self, "base_url", self.base_url.rstrip("/"))
+        if not _is_text(self.out):
+            raise SettingsError(
+                "out must be a folder whose name is UTF-8 text: choose another", subject="out"
+            )
         parts = _split(self.base_url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise SettingsError(
@@ -151,6 +155,15 @@ class Settings:
     def on_loopback(self) -> bool:
         """Whether the portal is on this machine."""
         return _split(self.base_url).hostname in _LOOPBACK
+
+
+def _is_text(path: Path) -> bool:
+    """Say whether a path is UTF-8 text, which is how Arrow and DuckDB open one."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _split(url: str) -> Any:
@@ -309,8 +322,8 @@ def _flag(name: str) -> str:
 
 
 def _of_flag(name: str, value: Any) -> Any:
-    """Give a flag's value; click has seen to the type of most, and Python gives what it likes."""
-    return typed(name, value, where=_flag(name)) if name in UNITS or value == "" else value
+    """Give a flag's value; click has seen to the type of most, and Python gives what it likes, as a Path."""
+    return typed(name, value, where=_flag(name)) if isinstance(value, str) else value
 
 
 def _token(values: dict[str, Any], sources: dict[str, str], environ: Mapping[str, str]) -> dict[str, str]:

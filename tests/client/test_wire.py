@@ -12,6 +12,7 @@ from amoot_etl._version import __version__
 from amoot_etl.client import Client
 from amoot_etl.demo import AddressBook, Fault, Portal
 from amoot_etl.errors import UnexpectedAnswer
+from amoot_etl.extractors.groups import fetch_groups
 from amoot_etl.settings import Settings
 
 TOKEN = "planted-token-0123456789"
@@ -100,6 +101,14 @@ def test_gzip_is_unpacked_once(portal, settings, monkeypatch, chunked):
         portal.plan(Fault.raw(gzip.compress(body, 0)), times=1)
         with pytest.raises(UnexpectedAnswer, match="no UTF-8 text"):
             client.call("ContactGroupList")
+
+
+def test_a_raw_line_break_inside_a_title(portal, settings):
+    """It is no JSON, and can mean nothing else: a title with one does not stop every run."""
+    body = b'{"Status":"Success","Data":[{"ContactGroupID":7,"Title":"one\ntwo\tthree","ContactsCount":1}]}'
+    portal.plan(Fault.raw(body), times=1)
+    with Client(settings(portal.url)) as client:
+        assert [group.title for group in fetch_groups(client)] == ["one\ntwo\tthree"]
 
 
 def test_nothing_shows_the_token(portal, settings):

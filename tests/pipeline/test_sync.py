@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,13 @@ class World:
         self.calls = Counter(call.method for call in self.portal.calls)
         assert verify(self.settings.out).problems == []
         return result
+
+    def cut(self, name):
+        """Take the last bytes off a file of the current set."""
+        path = require_current(self.settings.out).path / name
+        path.chmod(0o600)
+        path.write_bytes(path.read_bytes()[:-9])
+        return path
 
     def check(self):
         """Compare with the independent computation, in full."""
@@ -573,9 +581,7 @@ def test_a_token_that_may_not_ask_exports(world):
 
 def test_what_a_damaged_set_says_is_not_gone_on_with(world):
     """Everything is exported, and the warning says why."""
-    path = require_current(world.settings.out).path / "groups.parquet"
-    path.chmod(0o600)
-    path.write_bytes(path.read_bytes()[:-9])
+    world.cut("groups.parquet")
     result = world.sync()
     assert result.outcome == "exported"
     assert "damaged" in result.why
@@ -592,9 +598,7 @@ def test_a_set_without_its_manifest_is_exported_anew(world):
 
 def test_nothing_lands_in_a_folder_that_is_given_up(world, monkeypatch):
     """A damaged set shows while the list of changes still comes in: that is waited for before its folder goes."""
-    path = require_current(world.settings.out).path / "contacts.parquet"
-    path.chmod(0o600)
-    path.write_bytes(path.read_bytes()[:-9])
+    world.cut("contacts.parquet")
     asked = threading.Event()
     lists: list[Future] = []
 
@@ -643,14 +647,31 @@ def test_a_full_disk_is_told_as_one(world, monkeypatch, met_by):
 
 
 def test_a_set_made_anew_has_what_the_damaged_one_had(world):
-    """`contacts_raw` among it."""
-    export(world.settings, raw=True, today=TODAY)
-    path = require_current(world.settings.out).path / "contacts.parquet"
-    path.chmod(0o600)
-    path.write_bytes(path.read_bytes()[:-9])
+    """`contacts_raw` among it, and the formats beside Parquet as they looked."""
+    export(replace(world.settings, labels="fa"), formats=("csv",), raw=True, today=TODAY)
+    world.cut("contacts.parquet")
     assert "damaged" in world.sync().why
-    assert require_current(world.settings.out).entry("contacts_raw")
+    current = require_current(world.settings.out)
+    assert current.entry("contacts_raw")
+    assert "شناسه" in current.file("contacts", "csv").read_text(encoding="utf-8").partition("\n")[0]
     world.check()
+
+
+@pytest.mark.parametrize("harm", ["cut", "lost"])
+def test_a_damaged_file_beside_parquet_is_made_anew(world, harm):
+    """Where nothing else changed, too: who opens the file finds what a fresh export holds."""
+    export(world.settings, formats=("csv",), today=TODAY)
+    sound = require_current(world.settings.out).file("groups", "csv").read_bytes()
+    assert world.sync().outcome == "unchanged"
+    path = world.cut("groups.csv")
+    if harm == "lost":
+        path.unlink()
+    result = world.sync()
+    assert result.outcome == "synced"
+    assert any("a file of the current set is made anew: groups.csv" in line for line in result.warnings)
+    assert require_current(world.settings.out).file("groups", "csv").read_bytes() == sound
+    assert verify(world.settings.out).ok
+    assert world.sync().outcome == "unchanged"
 
 
 def test_a_group_listed_for_its_changed_contacts_is_not_read_in_full(settings_for):
