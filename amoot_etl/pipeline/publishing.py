@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow.parquet as pq
 
 from amoot_etl._version import __version__
+from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.atomic import sha256_of
 from amoot_etl.loaders.check import check_file
 from amoot_etl.loaders.generations import current_run, newest_readable, sound_current
@@ -96,7 +97,10 @@ def _check_in_full(generation: Generation) -> None:
     """Read a whole set back, every byte and every format, before it becomes current."""
     from amoot_etl.pipeline.verify import verify_generation  # noqa: PLC0415 - only a full check needs it
 
-    verify_generation(generation).require_ok()
+    report = verify_generation(generation)
+    report.require_ok()
+    if report.notes:
+        raise SettingsError(report.notes[0], subject="check")
 
 
 def sound_previous(output: Output, *, digests: bool = False) -> tuple[Generation | None, list[str]]:

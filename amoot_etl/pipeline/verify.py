@@ -39,7 +39,8 @@ class Report:
         content: How deep the look was.
         files: How many files it looked at.
         problems: What is wrong, a line each, beginning with the file or the table.
-        notes: What is not wrong but worth knowing: a stable path that the next run will bring up to date.
+        notes: What is not wrong but worth knowing: a stable path that the next run will bring up to date, a file that
+            could not be compared for want of an extra.
     """
 
     run_id: str
@@ -133,7 +134,9 @@ def verify_generation(generation: Generation, content: Literal["cheap", "full"] 
             _check_schema(table, generation.file(table), generation, problems)
     if content == "full" and not damaged:
         problems += check_tables(generation)
-        problems += compare_formats(generation)
+        differences, unread = compare_formats(generation)
+        problems += differences
+        report.notes.extend(unread)
     return report
 
 

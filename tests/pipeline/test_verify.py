@@ -137,6 +137,24 @@ def test_an_export_is_looked_at_as_deep_as_it_is_told(tmp_path, monkeypatch):
         assert export(settings, formats=["csv"]).published
 
 
+@pytest.mark.usefixtures("short_calendar")
+def test_without_the_extra_all_else_is_checked(tmp_path, monkeypatch):
+    """A workbook that cannot be read back is a note, its bytes are looked at; who asks for a full look gets no less."""
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with Portal(small_book(), token="t") as portal:
+        settings = Settings(base_url=portal.url, token="t", out=tmp_path)
+        export(settings, formats=["csv", "xlsx"])
+        report = verify(tmp_path)
+        assert (report.ok, len(report.notes)) == (True, 1)
+        assert report.notes[0].startswith("contacts.xlsx: not compared with Parquet: reading a workbook")
+        with pytest.raises(SettingsError, match=r"contacts\.xlsx: not compared"):
+            export(settings, keeping=Keeping(check="full"))
+        path = (tmp_path / "contacts.csv").resolve()
+        path.chmod(0o600)
+        path.write_bytes(path.read_bytes()[::-1])
+        assert verify(tmp_path).problems[0].startswith("contacts.csv: its bytes")
+
+
 WRONG_BYTES = {
     "a missing file": ("groups.parquet", None, "groups.parquet: the file is missing"),
     "a cut file": (
