@@ -207,7 +207,9 @@ class Build:
             enter()
             admission = self.roll.admit(number, prepared.entries)
             self._tell(prepared, admission)
-        if not self._fingerprints and (admission.first_in_listing & ~admission.keep).any():
+        # Within one listing a record that comes again takes the place of the first; nothing has to be known for that.
+        several = len(self._listings) > 1 and not self._fingerprints
+        if several and (admission.first_in_listing & ~admission.keep).any():
             raise StartOver("a contact stands in more than one listing")
         entries = prepared.entries
         kept = admission.keep if self._wants is None else admission.keep & self._wants(entries.ids)

@@ -115,6 +115,7 @@ class CatchUp:
         asked = worth_asking(self.held, told.news)
         differs = len(wanted) or len(asked) or must or not self._as_held()
         if differs:
+            self._need_counts()
             self._list(must, self._choose(wanted, must), wanted)
             self._look_for(wanted, told.news)
             self._doubt.restamped = only_restamped(self._contacts, self.learnt, told.restamped)
@@ -167,6 +168,13 @@ class CatchUp:
         """Say whether the groups, their titles and their counts are as the current set has them."""
         held = {group_id: group.title for group_id, group in self.held.groups.items()}
         return self.titles() == held and all(self.knowledge.agrees(group) for group in self.groups)
+
+    def _need_counts(self) -> None:
+        """Insist on counts: without them nothing but a listing shows that a contact has joined a group or left it."""
+        if any(group.contacts_count is None or group.contacts_count < 0 for group in self.groups):
+            raise InFull(
+                "something changed, and the portal does not tell how many contacts are in each group"
+            )
 
     def _choose(self, wanted: Ids, must: Sequence[int]) -> Sequence[int]:
         members = dict(self.knowledge.members)

@@ -308,4 +308,5 @@ def _give_back() -> None:
 
 def _lists_none(group: Group, tally: Tally) -> bool:
     """Say whether a group that reports contacts lists none, but for as many records as nobody can read."""
-    return bool(group.contacts_count) and not tally.distinct and group.contacts_count != len(tally.unreadable)
+    count = group.contacts_count or 0
+    return count > 0 and not tally.distinct and count != len(tally.unreadable)

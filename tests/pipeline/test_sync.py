@@ -21,9 +21,10 @@ from sync_world import expected_tables, read_tables, short_calendar, short_row_g
 
 from amoot_etl import errors, export
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
+from amoot_etl.extractors.landing import Landing
 from amoot_etl.loaders.generations import require_current
 from amoot_etl.mapping import read_mapping
-from amoot_etl.pipeline import crew, run
+from amoot_etl.pipeline import build, crew, run
 from amoot_etl.pipeline.sync import LAST_CHECK, sync
 from amoot_etl.pipeline.verify import verify
 
@@ -783,6 +784,32 @@ def test_a_listed_group_that_changes_afterwards_is_listed_again(world):
     result = world.sync()
     world.check()
     assert all(line.get("reconciled", True) for line in result.manifest["reconciliation"]["groups"])
+
+
+@pytest.mark.parametrize("count", [None, -1])
+def test_groups_without_counts(world, count):
+    """Nothing but a listing shows who joined or left; what has not changed costs no more for that."""
+    world.portal.plan(Fault.fields(ContactsCount=count), "ContactGroupList")
+    assert "how many contacts are in each group" in world.sync().why
+    assert (world.sync().outcome, world.calls) == ("unchanged", ONCE)
+    world.book.relabel(world.contacts[0], [min(world.book.groups())])
+    assert world.sync().outcome == "exported"
+    members = {group: frozenset(world.book.members(group)) for group in world.book.groups()}
+    assert read_tables(world.settings.out).members == members
+
+
+@pytest.mark.parametrize("size", [1000, 1 << 20])
+def test_a_listing_that_repeats_records_is_no_fault(world, monkeypatch, size):
+    """Where it is the only one that a sync reads, too, and whether the copies come together or apart."""
+    monkeypatch.setattr(build, "_BATCH_BYTES", size)
+    monkeypatch.setitem(Landing.__init__.__kwdefaults__, "segment_bytes", size)
+    world.portal.plan(Fault.repeat(3), "ContactList")
+    world.book.add([1], FName="تازه")
+    result = world.sync()
+    assert (result.outcome, world.calls["ContactList"]) == ("synced", 1)
+    assert result.manifest["issues"]["duplicate_id"] == 3
+    world.check()
+    assert world.sync().outcome == "unchanged"
 
 
 def test_an_unreadable_record_is_told_until_its_listing_is_read_again(world, settings_for, tmp_path):
