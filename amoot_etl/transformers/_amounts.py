@@ -15,7 +15,7 @@ PRECISION: Final = 18
 _EDGE: Final = "\x00"
 """Stands between texts that are folded as one."""
 
-_EMPTY: Final = "^[ _.+-]*$"
+_EMPTY: Final = "^[ _-]*$"
 _NUMBER: Final = r"^[+-]?(?:[0-9]+|[0-9]{1,3}(?:[, ][0-9]{3})+)(?:\.[0-9]*)?$|^[+-]?\.[0-9]+$"
 _PARTS: Final = r"^(?P<sign>-?)0*(?P<whole>[0-9]*)(?:\.(?P<part>[0-9]*?)0*)?$"
 _FOLDED: Final = {

@@ -63,7 +63,7 @@ def strings(values: pd.Series) -> pa.Array:
 
     need_series(values)
     array: Any
-    if isinstance(values.dtype, pd.ArrowDtype):
+    if isinstance(values.dtype, pd.ArrowDtype) and not pa.types.is_floating(values.dtype.pyarrow_dtype):
         array = pa.chunked_array(values.array.__arrow_array__())
         array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
     elif isinstance(values.dtype, pd.StringDtype) or pd.api.types.is_integer_dtype(values.dtype):

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["Custom", "check_fields", "read_custom", "read_typed"]
 
 _RULE: Final = "custom_invalid"
+_BLANK: Final = r"^[ _\-\x{2010}-\x{2015}\x{2212}]*$"
+"""Of clean text: nothing, or only dashes."""
 _YES: Final = ("true", "t", "yes", "y", "on", "1", "بله", "بلی", "آری", "درست", "صحیح", "هست", "دارد", "فعال")
 _NO: Final = (
     "false",
@@ -201,7 +203,7 @@ def _dates(texts: pa.Array, field: CustomField, today: dt.date) -> Custom:
 
 def _json(texts: pa.Array, name: str) -> Custom:
     stripped = pc.utf8_trim_whitespace(texts)
-    blank = pc.is_null(clean_array(texts))
+    blank = pc.match_substring_regex(pc.fill_null(clean_array(texts), ""), _BLANK)
     fine = pa.array([_is_json(text) for text in stripped.to_pylist()], pa.bool_())
     values = pc.if_else(fine, stripped, pa.scalar(None, pa.string()))
     return Custom((values,), _invalid(texts, pc.invert(pc.or_(fine, blank)), name, "no JSON"))

@@ -118,9 +118,10 @@ def _read(array: pa.Array, kind: str) -> tuple[pa.Array, pa.Array]:
     """Give the normal forms, null unless valid, and which rows are valid, null where empty."""
     rule = _RULES[kind]
     texts = pc.fill_null(decoded(array), "")
-    if rule.prefix:
-        texts = pc.replace_substring_regex(texts, _SHEBA_PREFIX, "")
     digits = skeletons(texts)
+    empty = pc.equal(digits, "")
+    if rule.prefix:
+        digits = skeletons(pc.replace_substring_regex(texts, _SHEBA_PREFIX, ""))
     if rule.shortest < rule.width:
         length = pc.binary_length(digits)
         short = pc.and_(pc.greater_equal(length, rule.shortest), pc.less(length, rule.width))
@@ -132,7 +133,6 @@ def _read(array: pa.Array, kind: str) -> tuple[pa.Array, pa.Array]:
     valid = np.zeros(len(array), np.bool_)
     valid[rows] = rule.check(matrix)
     forms = pc.if_else(pa.array(valid), pc.binary_join_element_wise(rule.prefix, digits, ""), None)
-    empty = pc.equal(digits, "")
     return forms, pc.if_else(empty, pa.scalar(None, pa.bool_()), pa.array(valid))
 
 

@@ -103,6 +103,23 @@ def test_what_is_empty_is_no_issue(kind, text):
     assert custom.findings == []
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "text"])
+@pytest.mark.parametrize("text", ["-", " — ", "--"])
+def test_dashes_alone_are_empty(kind, text):
+    """Of any type but a text, of which they are one."""
+    test_what_is_empty_is_no_issue(kind, text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("sheba", "IR"), ("sheba", "ir -"), ("integer", "+"), ("decimal", "."), ("integer", "+-")],
+)
+def test_what_is_not_empty_and_says_nothing_is_told(kind, text):
+    """A prefix or a sign alone is not nothing, so it is not dropped without a word."""
+    custom = read([text], kind)
+    assert (custom.arrays[0].to_pylist(), wrong_rows(custom)) == ([None], [0])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("texts", [[], [None, None]])
 def test_a_chunk_without_values_keeps_its_types(kind, texts):

@@ -180,6 +180,13 @@ def test_integers_are_read_too():
     assert identifiers.normalise_national_id(pd.Series([84575948])).tolist() == ["0084575948"]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "Float64", pd.ArrowDtype(pa.float64())])
+def test_floats_are_read_too(dtype):
+    """A column with gaps that pandas took for numbers is read as their digits, however many they are."""
+    cards = pd.Series([6037701689095443, None], dtype=dtype)
+    assert identifiers.normalise_card(cards).tolist() == ["6037701689095443", pd.NA]
+
+
 def test_an_unknown_kind_is_an_error():
     """Only the kinds that are listed have a rule."""
     with pytest.raises(KeyError):

@@ -419,11 +419,12 @@ def test_an_empty_chunk_gives_empty_columns(type_):
 
 
 @pytest.mark.parametrize(
-    "dtype", ["object", "string", "int64", "Int64", "float64", pd.ArrowDtype(pa.int64())]
+    "dtype",
+    ["object", "string", "int64", "Int64", "float64", pd.ArrowDtype(pa.int64()), pd.ArrowDtype(pa.float64())],
 )
 def test_a_series_of_any_dtype_is_read_and_left_alone(dtype):
     """Index and name stay, the result is Arrow-backed, and the input is as it was."""
-    numbers = pd.Series([9121234567, 9351234567], index=[7, 3], name="phone").astype(dtype)
+    numbers = pd.Series([989121234567, 9351234567], index=[7, 3], name="phone").astype(dtype)
     before = numbers.copy()
     found = normalise_mobile(numbers)
     assert found.tolist() == [NUMBER, "+989351234567"]
