@@ -27,6 +27,7 @@ from amoot_etl.pipeline.fetch import Listing
 from amoot_etl.pipeline.prove import fetch_each
 from amoot_etl.pipeline.read import read_export
 from amoot_etl.pipeline.room import check_room, room_needed
+from amoot_etl.pipeline.sync import sync
 from amoot_etl.settings import Settings
 
 TOKEN = "planted-token-0123456789"
@@ -127,6 +128,28 @@ def test_a_contact_that_goes_between_list_and_get(portal, tmp_path, missing):
     assert len(asked) == (2 if missing == "Failed" else 1)
     with read_export(out) as done:
         assert set(done.contacts["contact_id"]) == set(portal.book)
+
+
+@pytest.mark.parametrize("group", [2001, 2999])
+def test_a_contact_that_joins_a_group_when_that_was_listed(portal, tmp_path, group):
+    """Which it joined is not known, and that is told: the counts are asked again. The next sync finds it."""
+    portal.book.add_group("خالی", 2999)
+    added = []
+    come = Fault.meanwhile(lambda: added.append(portal.book.add([group], FName="Late")))
+    portal.plan(come, "ContactListUpdates", calls=[1])
+    out = tmp_path / "output"
+    result = export(settings(portal, out=out))
+    members = portal.book.members(group)
+    assert (
+        f"group {group}: the portal counts {len(members)} contacts and lists {len(members) - 1}"
+        in result.warnings
+    )
+    lines = {line["group_id"]: line for line in result.manifest["reconciliation"]["groups"]}
+    assert (lines[group]["reconciled"], lines[group]["moved"]) == (False, True)
+    assert sync(settings(portal, out=out)).outcome == "synced"
+    with read_export(out) as done:
+        pairs = done.contact_groups
+        assert set(pairs["contact_id"][pairs["group_id"] == group]) == set(members)
 
 
 def test_contacts_of_other_groups_are_not_missing_from_some(portal, tmp_path):

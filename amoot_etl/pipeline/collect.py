@@ -196,7 +196,7 @@ class Collector:
             write_late(tables, build)
 
         with meanwhile(finish, "finish"):
-            facts = self._group_facts(one.groups, build, titles)
+            facts = self._group_facts(one.groups, build, titles, again=bool(prover.patches))
             write_beside(target, facts, build.memberships)
         write_info(target, run, contacts=tables.contacts_written, groups=len(facts), finished_at=finished_at)
         target.close()
@@ -241,7 +241,10 @@ class Collector:
             rules=tables.rules,
             listings=one.listings.in_order([self._line(tally) for tally in build.tallies]),
             unlisted_groups=tuple(
-                fact.group.group_id for fact in facts if _lists_none(fact.group, tallies[fact.group.group_id])
+                group.group_id
+                for group, fact in zip(one.groups, facts, strict=True)
+                # One that got its first contact when it had been listed is not incomplete, but behind.
+                if all(_lists_none(told, tallies[group.group_id]) for told in (group, fact.group))
             ),
             warnings=warnings,
         )
@@ -260,16 +263,23 @@ class Collector:
         }
 
     def _group_facts(
-        self, groups: list[Group], build: Build, titles: Mapping[int, str | None]
+        self, groups: list[Group], build: Build, titles: Mapping[int, str | None], *, again: bool
     ) -> list[GroupFacts]:
-        """Compare the portal's counts with what was listed; ask again before calling a count wrong."""
+        """Compare the portal's counts with what was listed; ask again before calling a count wrong.
+
+        Args:
+            groups: The groups as the portal told of them before they were listed.
+            build: What they list.
+            titles: Their titles, cleaned.
+            again: Whether to ask again in any case: contacts changed meanwhile, and may have joined or left.
+        """
         tallies = {tally.group_id: tally for tally in build.tallies}
 
         def reconciled(group: Group) -> bool:
             tally = tallies[group.group_id]
             return group.contacts_count in (tally.distinct, tally.distinct + len(tally.unreadable))
 
-        if not all(reconciled(group) for group in groups):
+        if again or not all(reconciled(group) for group in groups):
             newer = {group.group_id: group for group in fetch_groups(self._client)}
             self._moved = {group.group_id for group in groups if newer.get(group.group_id, group) != group}
             groups = [newer.get(group.group_id, group) for group in groups]
