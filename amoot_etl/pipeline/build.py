@@ -80,8 +80,8 @@ class Build:
         sink: Where clean batches go.
         today: The run's date in Tehran.
         shape: The tables as the user wants them.
-        fingerprints: Whether contacts are expected more than once: their records are then compared, so that one
-            that says the same as another replaces nothing.
+        fingerprints: Whether records of the same contact are compared, so that one that says the same as another
+            replaces nothing.
         wants: Says of which contacts the records are wanted; the others' only tell who is listed. Without it all are.
         watch: Told of the records received so far.
     """
@@ -107,7 +107,6 @@ class Build:
         self._titles = titles
         self._sink = sink
         self._today = today
-        self._fingerprints = fingerprints
         self._shape = shape
         self._wants = wants
         self._watch = watch
@@ -208,8 +207,8 @@ class Build:
             admission = self.roll.admit(number, prepared.entries)
             self._tell(prepared, admission)
         # Within one listing a record that comes again takes the place of the first; nothing has to be known for that.
-        several = len(self._listings) > 1 and not self._fingerprints
-        if several and (admission.first_in_listing & ~admission.keep).any():
+        separate = len(self._listings) > 1 and not self._sink.takes_overlap
+        if separate and (admission.first_in_listing & ~admission.keep).any():
             raise StartOver("a contact stands in more than one listing")
         entries = prepared.entries
         kept = admission.keep if self._wants is None else admission.keep & self._wants(entries.ids)

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["Learnt"]
 
 _ATTEMPTS: Final = 4
+_FEW_LISTINGS: Final = 4
+"""To read contacts that stand in several of so few again takes less time than to load what compares records."""
 _MOBILE: Final = "_mobile"
 
 
@@ -163,7 +165,7 @@ class Learnt:
                 entry,
                 today=self._today,
                 shape=self._shape,
-                fingerprints=len(listings) > 1,
+                fingerprints=len(listings) > _FEW_LISTINGS,
                 wants=wants,
                 watch=self.watch,
             )
@@ -200,6 +202,8 @@ class Learnt:
 
 class _Entry:
     """Takes the clean rows of one round to disk, in place of an export's tables."""
+
+    takes_overlap = True
 
     def __init__(self, folder: Path, *, raw: bool) -> None:
         self.wants_raw = raw

@@ -127,6 +127,10 @@ class Sink(Protocol):
     def wants_raw(self) -> bool:
         """Whether batches are to carry the records that they were made of."""
 
+    @property
+    def takes_overlap(self) -> bool:
+        """Whether a contact may stand in more than one listing."""
+
     def put(self, batch: Batch) -> None:
         """Take a batch."""
 
@@ -144,6 +148,8 @@ class DirectSink:
         tables: The tables.
         titles: The title of each listing, by its number; None where it is no group.
     """
+
+    takes_overlap = False
 
     def __init__(self, tables: Tables, titles: Sequence[str | None]) -> None:
         self.wants_raw = tables.wants_raw
@@ -194,6 +200,8 @@ class DraftSink:
         tables: The tables, opened with a `ParquetDraft` of contacts whose late column is `groups`.
         folder: Where the rest of each batch waits; it exists.
     """
+
+    takes_overlap = True
 
     def __init__(self, tables: Tables, folder: Path) -> None:
         if not isinstance(tables.contacts, ParquetDraft):

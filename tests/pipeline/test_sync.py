@@ -24,7 +24,7 @@ from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
 from amoot_etl.extractors.landing import Landing
 from amoot_etl.loaders.generations import require_current
 from amoot_etl.mapping import read_mapping
-from amoot_etl.pipeline import build, crew, run
+from amoot_etl.pipeline import build, crew, learnt, run
 from amoot_etl.pipeline.sync import LAST_CHECK, sync
 from amoot_etl.pipeline.verify import verify
 
@@ -810,6 +810,30 @@ def test_a_listing_that_repeats_records_is_no_fault(world, monkeypatch, size):
     assert result.manifest["issues"]["duplicate_id"] == 3
     world.check()
     assert world.sync().outcome == "unchanged"
+
+
+@pytest.mark.parametrize("older", [1, 2])
+@pytest.mark.parametrize("listings", [1, 9])
+def test_of_two_listings_the_newer_record_counts(world, settings_for, monkeypatch, older, listings):
+    """Whichever came first, and whether or not records are compared with each other before they are read."""
+    monkeypatch.setattr(build, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(learnt, "_FEW_LISTINGS", listings)
+    world.settings = settings_for(world.portal, concurrency=1)
+    contact = world.contacts[0]
+    world.book.relabel(contact, [1, 2])
+    world.sync()
+    old = {name: world.book.contact(contact)[name] for name in ("CityName", "UpdateDateTime")}
+    world.book.add([1])
+    world.book.add([2])
+    world.book.edit(contact, CityName="قم")
+    new = {name: world.book.contact(contact)[name] for name in ("CityName", "UpdateDateTime")}
+    for call in (1, 2):
+        told = old if call == older else new
+        change = Fault.meanwhile(lambda told=told: world.book.edit(contact, **told))
+        world.portal.plan(change, "ContactList", calls=[call])
+    result = world.sync()
+    assert (result.outcome, world.calls) == ("synced", {**ONCE, "ContactList": 2})
+    assert read_tables(world.settings.out).contacts[contact]["city"] == "قم"
 
 
 def test_an_unreadable_record_is_told_until_its_listing_is_read_again(world, settings_for, tmp_path):
