@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,7 @@ class Memberships:
         self._contacts = np.empty(0, np.int64)
         self._group_of = np.empty(0, np.int32)
         self._sorted = True
+        self._sorting = threading.Lock()
         self._members: list[npt.NDArray[np.int64]] | None = None
         """The contacts of each group, once one has been asked for."""
 
@@ -51,18 +53,9 @@ class Memberships:
 
     def settle(self) -> None:
         """Sort what was entered since the last look; until more is, threads may look side by side."""
-        if self._sorted:
-            return
-        contacts = laid_together([self._contacts, *self._parts])
-        lengths = [len(self._contacts), *(part.length for part in self._parts)]
-        groups = np.repeat(np.array([-1, *self._places], np.int32), lengths)
-        groups[: len(self._group_of)] = self._group_of
-        self._shelf, self._parts, self._places = Shelf(), [], []
-        if not is_rising(contacts):
-            contacts, groups = _in_order(contacts, groups, len(self._groups))
-        self._contacts, self._group_of = contacts, groups
-        self._sorted = True
-        self._members = None
+        with self._sorting:
+            if not self._sorted:
+                self._sort()
 
     def keep(self, contacts: npt.NDArray[np.int64]) -> None:
         """Drop the memberships of contacts that are not among some rising IDs."""
@@ -150,6 +143,18 @@ class Memberships:
             yield pa.table(
                 {"contact_id": self._contacts[part], "group_id": self._groups[self._group_of[part]]}
             )
+
+    def _sort(self) -> None:
+        contacts = laid_together([self._contacts, *self._parts])
+        lengths = [len(self._contacts), *(part.length for part in self._parts)]
+        groups = np.repeat(np.array([-1, *self._places], np.int32), lengths)
+        groups[: len(self._group_of)] = self._group_of
+        self._shelf, self._parts, self._places = Shelf(), [], []
+        if not is_rising(contacts):
+            contacts, groups = _in_order(contacts, groups, len(self._groups))
+        self._contacts, self._group_of = contacts, groups
+        self._sorted = True
+        self._members = None
 
     def _slices(self) -> Iterator[slice]:
         return (slice(start, start + _CHUNK) for start in range(0, len(self._contacts), _CHUNK))

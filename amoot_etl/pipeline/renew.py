@@ -67,7 +67,6 @@ class Renewal:
         memberships = Memberships(titles)
         for group_id in titles:
             memberships.add(group_id, known.members.get(group_id, NOBODY))
-        memberships.settle()
         facts = [self._facts(group, titles[group.group_id]) for group in asking.groups]
         tallies = [_Tally(group_id, one.unreadable, one.repeated) for group_id, one in known.listed.items()]
         read = _Read(tallies, asking.learnt.loose_unreadable)

@@ -91,6 +91,7 @@ class Splice:
         """Write contacts, `contacts_raw` where the old set has it, and all issues but those of the whole set."""
         stay = without(self._held, self._gone)
         new = self._learnt.in_order(np.flatnonzero(~inside(self._learnt.ids, stay)))
+        self.carried = len(stay) - (len(self._learnt.ids) - len(new))
         self._write_contacts(tables, new)
         if self._previous.entry("contacts_raw") is not None:
             self._write_raw(tables, new)
@@ -115,7 +116,6 @@ class Splice:
             stays = ~inside(ids, self._gone)
             rows = pa.table({name: changed.get(name, old.column(name)) for name in old.column_names})
             rows = rows if stays.all() else rows.filter(pa.array(stays))
-            self.carried += int((stays & ~inside(ids, self._learnt.ids)).sum())
             if patch is None or group == filled:
                 tables.contacts.append(rows)
             elif rows.num_rows < len(ids):
@@ -240,6 +240,6 @@ def _put(column: pa.ChunkedArray, at: npt.NDArray[np.int64], values: pa.ChunkedA
 
 
 def _note(tables: Tables, rows: pa.Table) -> None:
-    digits = pc.cast(pc.utf8_slice_codeunits(rows.column("mobile").cast(pa.string()), 1), pa.int64())
+    digits = pc.cast(pc.ascii_ltrim(rows.column("mobile").cast(pa.string()), "+"), pa.int64())
     numbers = digits.fill_null(0).to_numpy()
     tables.note(rows.column("contact_id").to_numpy(), numbers, rows.column("extra"))

@@ -116,8 +116,10 @@ def test_an_edit_takes_one_question(world, updates):
 def test_a_new_contact_takes_the_listing_of_its_group(world):
     """Its record comes with the listing that says where it is; without a group it is asked for, and looked for."""
     world.book.add([1], FName="تازه")
-    world.sync()
+    counts = world.sync().manifest["counts"]
     assert world.calls == {**ONCE, "ContactList": 1}
+    members = len(world.book.members(1))
+    assert (counts["received"], counts["carried"]) == (members, len(world.contacts) - members)
     world.check()
     world.book.add([], FName="تازه")
     world.sync()
