@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from amoot_etl.pipeline.synccost import (
     FREE,
     OWN_CARRY,
     OWN_RATE,
+    OWN_REQUEST,
     OWN_SIFTED,
     SLACK,
     choose,
@@ -113,6 +115,19 @@ def test_seconds():
     assert seconds(1000, 0, Pace(0.001, 1e6, 100)) == pytest.approx(1.0)
     assert seconds(0, 1e9, Pace(1, 1e9, 1)) == pytest.approx(1e9 / OWN_RATE)
     assert seconds(0, 1e9, Pace(1, 1e9, 1), OWN_SIFTED) == pytest.approx(1e9 / OWN_SIFTED)
+
+
+def test_the_documents_have_the_figures_that_are_reckoned_with():
+    """Whoever measures them anew tells it there, too."""
+    text = (Path(__file__).parents[2] / "docs" / "design-sync.md").read_text(encoding="utf-8")
+    for figure in (
+        f"requests * {OWN_REQUEST}",
+        f"1 / {OWN_RATE / 1e6:.0f}e6",
+        f"{OWN_SIFTED / 1e6:.0f}e6 stands",
+        f"{OWN_CARRY * 1e6} microseconds",
+        f"first {FREE} contacts",
+    ):
+        assert figure in " ".join(text.split()), figure
 
 
 # Stamps.
