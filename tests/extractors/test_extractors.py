@@ -108,18 +108,25 @@ def test_nested_and_unknown_fields_keep_their_text(settings_for):
     assert clean.issues[["contact_id", "rule"]].values.tolist() == [[two, "type_mismatch"]]
 
 
-def test_unreadable_record_is_a_row_of_its_own(settings_for):
+@pytest.mark.parametrize("value", [None, "0x10", "0X1F", "7.5", "", 0, -7, 1 << 63])
+def test_unreadable_record_is_a_row_of_its_own(settings_for, value):
     """A record without a usable ID is not lost, and cleaning leaves it out."""
     book = AddressBook()
-    book.add()
+    for _ in range(3):
+        book.add()
     with Portal(book) as portal, Client(settings_for(portal)) as client:
-        portal.plan(Fault.no_id(), "ContactList")
+        portal.plan(Fault.no_id(value), "ContactList")
         frame = extract_contacts(client)
     odd = frame[frame["_unreadable"].notna()]
-    assert len(odd) >= 1
-    assert len(clean_contacts(frame, today=pd.Timestamp("2026-01-01").date()).contacts) == len(frame) - len(
-        odd
-    )
+    assert len(odd) == 1
+    assert len(clean_contacts(frame, today=pd.Timestamp("2026-01-01").date()).contacts) == len(frame) - 1
+
+
+@pytest.mark.parametrize("odd", ["0x10", "0X1F", "7.5", "x", None])
+def test_a_frame_with_an_unusable_id_is_refused(odd):
+    """Nobody could tell whose row it is."""
+    with pytest.raises(ValueError, match="ID"):
+        clean_contacts(pd.DataFrame({"ID": ["7", odd]}), today=pd.Timestamp("2026-01-01").date())
 
 
 def test_chunks_add_up(client, monkeypatch):
