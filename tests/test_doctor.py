@@ -13,8 +13,10 @@ import pytest
 from click.testing import CliRunner
 from proxy_world import AUTHORITY, HttpProxy, Relay, leave_no_way_named, tls
 
+from amoot_etl import Settings, export
 from amoot_etl.cli import amoot_etl
 from amoot_etl.demo import METHODS, AddressBook, Fault, Portal
+from amoot_etl.loaders.generations import require_current
 from amoot_etl.loaders.publish import Output
 
 TOKEN = "planted-token-0123456789"
@@ -183,6 +185,18 @@ def test_a_clock_that_is_wrong(doctor, monkeypatch):
     code, found = doctor()
     assert (code, found["clock"]["state"]) == (0, "warning")
     assert abs(found["clock"]["details"]["seconds_ahead"] - 3600) < 60
+
+
+def test_a_current_set_whose_manifest_is_damaged(doctor, portal, tmp_path):
+    """It is not told as if nothing had been published."""
+    export(Settings(base_url=portal.url, token=TOKEN, out=tmp_path / "out"))
+    assert doctor()[1]["generations"]["state"] == "ok"
+    manifest = require_current(tmp_path / "out").path / "manifest.json"
+    manifest.chmod(0o600)
+    manifest.write_text("{")
+    code, found = doctor()
+    assert (code, found["generations"]["state"]) == (0, "warning")
+    assert "manifest" in found["generations"]["told"]
 
 
 def test_the_disk(doctor, tmp_path, monkeypatch):

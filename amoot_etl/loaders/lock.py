@@ -7,8 +7,9 @@ import json
 import math
 import os
 import socket
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from filelock import FileLock, Timeout
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["hold_lock", "is_locked", "lock_holder"]
+
+_TEHRAN: Final = ZoneInfo("Asia/Tehran")
 
 
 def lock_holder(home: Path) -> dict[str, Any] | None:
@@ -80,7 +83,7 @@ def hold_lock(home: Path, purpose: str, wait: float | None = None) -> Iterator[d
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
                 "purpose": purpose,
-                "since": datetime.now(UTC).isoformat(timespec="seconds"),
+                "since": datetime.now(_TEHRAN).isoformat(timespec="seconds"),
             },
         )
         yield dead

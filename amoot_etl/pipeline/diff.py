@@ -22,9 +22,12 @@ from amoot_etl.loaders.atomic import telling
 from amoot_etl.loaders.contract import Written, frame_of
 from amoot_etl.loaders.generations import Generation, list_generations, no_generation, require_current
 from amoot_etl.pipeline.differences import COMPARED_SCHEMA, Side, differences
+from amoot_etl.pipeline.since import read_since
 from amoot_etl.settings import load_settings
 
 if TYPE_CHECKING:
+    from datetime import date
+
     import pandas as pd
 
     from amoot_etl.loaders.draft import Draft
@@ -108,26 +111,29 @@ def write_changes(
     return Written(path, "changes", "parquet", found.num_rows)
 
 
-def changes(folder: Path | str | None = None, since: str | datetime | None = None) -> pd.DataFrame:
+def changes(folder: Path | str | None = None, since: str | date | None = None) -> pd.DataFrame:
     """Give the change feed: what each publish over an older generation changed, the oldest first.
 
     Args:
         folder: The output folder; without it the one that the settings name.
-        since: Only what came after this run, or after this moment; without it everything that is kept.
+        since: Only what came after this run, or after this moment, on Tehran's clock unless it says otherwise;
+            the text of a moment, or of a day of either calendar, will do. Without it everything that is kept.
 
     Returns:
         The columns of `CHANGES_SCHEMA`, by run and contact.
 
     Raises:
         SettingsError: The feed does not know the run `since`, or all that followed it (it began later, the folder was
-            rolled back, or a run could not be compared): read the whole export instead.
+            rolled back, or a run could not be compared): read the whole export instead. Or `since` is no text of a
+            run, a moment or a day.
         OutputError: A file of the feed cannot be read.
     """
     folder = Path(folder) if folder is not None else load_settings().out
+    start = read_since(since)
     for _ in range(_TRIES):
         generation = require_current(folder)
         try:
-            return frame_of(_feed(generation, since))
+            return frame_of(_feed(generation, start))
         except FileNotFoundError as error:
             # Pruned while we were reading: another generation is current by now, and its feed holds the same.
             if require_current(folder).run_id == generation.run_id:
@@ -152,10 +158,8 @@ def _feed(generation: Generation, since: str | datetime | None) -> pa.Table:
             tables.append(file.read().replace_schema_metadata())
     feed = pa.concat_tables(tables)
     if isinstance(since, datetime):
-        moment = pa.scalar(since.astimezone(UTC), pa.timestamp("us", "UTC")).cast(
-            CHANGES_SCHEMA.field("at").type
-        )
-        feed = feed.filter(pc.greater(feed["at"], moment))
+        moment = pa.scalar(since.astimezone(UTC), pa.timestamp("us", "UTC"))
+        feed = feed.filter(pc.greater(feed["at"], moment.cast(CHANGES_SCHEMA.field("at").type)))
     return feed
 
 

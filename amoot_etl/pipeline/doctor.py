@@ -247,10 +247,15 @@ def _published(out: Path) -> Iterator[Finding]:
     else:
         yield Finding("lock", "ok", "free")
     kept = list_generations(out)
-    current = current_run(out) if kept else None
+    current = current_run(out)
     latest = next((each for each in kept if each.run_id == current), None)
-    if latest is None:
+    if current is None:
         yield Finding("generations", "ok", "none yet: nothing was published here", details={"kept": 0})
+    elif latest is None:
+        told = f"the manifest of {current}, the current one, is damaged or missing"
+        way_out = "make a new one by export or sync; `amoot-etl verify` says more"
+        details = {"kept": len(kept), "current": current}
+        yield Finding("generations", "warning", told, way_out, details=details)
     else:
         hours = (datetime.now(UTC) - latest.published_at).total_seconds() / 3600
         count = latest.manifest.get("counts", {}).get("kept")

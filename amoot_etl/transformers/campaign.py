@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from amoot_etl.transformers._flags import are_true
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +38,7 @@ def campaign_list(
 
     Raises:
         KeyError: A column is missing.
+        TypeError: A flag holds no booleans, as in a table that was read as text.
 
     >>> import pandas as pd
     >>> table = pd.DataFrame({"contact_id": [1, 2, 3], "active": [True, True, False], "deleted": False})
@@ -47,19 +48,14 @@ def campaign_list(
     [2]
     """
     kinds = ["ir", "ir_unlisted", *(["foreign"] if foreign else [])]
-    good = _true(contacts["active"]) & ~_true(contacts["deleted"])
-    good &= _true(contacts["mobile"].notna()) & _true(contacts["mobile_kind"].isin(kinds))
+    good = are_true(contacts["active"]) & ~are_true(contacts["deleted"])
+    good &= are_true(contacts["mobile"].notna()) & are_true(contacts["mobile_kind"].isin(kinds))
     if only is not None:
-        good &= _true(contacts["contact_id"].isin(list(only)))
-    refused = contacts.loc[_true(contacts["contact_id"].isin(list(without))), "mobile"].dropna()
-    good &= ~_true(contacts["mobile"].isin(refused.tolist()))
+        good &= are_true(contacts["contact_id"].isin(list(only)))
+    refused = contacts.loc[are_true(contacts["contact_id"].isin(list(without))), "mobile"].dropna()
+    good &= ~are_true(contacts["mobile"].isin(refused.tolist()))
     chosen = contacts[good]
     # Of equal stamps the larger ID wins, so that the choice does not hang on the order of the rows.
     newest = chosen.sort_values(["updated_at", "contact_id"], na_position="first")
     newest = newest.drop_duplicates("mobile", keep="last")
     return newest.sort_values("contact_id", ignore_index=True)
-
-
-def _true(values: pd.Series) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Give where values are true; what is not known is not."""
-    return np.asarray(values.astype("boolean").fillna(value=False), dtype=np.bool_)

@@ -29,6 +29,7 @@ from amoot_etl.transformers._days import (
     jalali_months,
     ymd_to_days,
 )
+from amoot_etl.transformers._flags import are_true
 from amoot_etl.transformers.jalali import to_gregorian
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def occasions(
 
     Raises:
         KeyError: A column is missing.
+        TypeError: `deleted` holds no booleans, as in a table that was read as text.
         ValueError: The days are outside 1178-1501 AP, or the last is before the first.
 
     >>> import datetime
@@ -124,7 +126,7 @@ def occasions(
     bounds = _numbers(first, last)
     years = days_to_ymd(bounds)[0]
     if "deleted" in contacts.columns:
-        contacts = contacts[~contacts["deleted"].fillna(value=False).astype(bool)]
+        contacts = contacts[~are_true(contacts["deleted"])]
     days = _days(contacts[column])
     rows = np.flatnonzero(days != NO_DAY)
     days = days[rows]

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from amoot_etl.transformers._arrow import strings
+from amoot_etl.transformers._flags import are_true
 from amoot_etl.transformers.text import key_array
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def duplicates_by_mobile(contacts: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         KeyError: A column is missing.
+        TypeError: A flag holds no booleans, as in a table that was read as text.
 
     >>> table = pd.DataFrame({"contact_id": [3, 1, 2], "mobile": ["+989121234567", None, "+989121234567"]})
     >>> duplicates_by_mobile(table).to_dict("list")
@@ -86,6 +88,7 @@ def likely_same_person(contacts: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         KeyError: A column is missing.
+        TypeError: A flag holds no booleans, as in a table that was read as text.
 
     >>> names = ["علی رضایی", "علي‌رضائي"]
     >>> table = pd.DataFrame({"contact_id": [1, 2], "full_name": names, "birth_date": ["1991-08-03"] * 2})
@@ -109,8 +112,7 @@ def _alive(contacts: pd.DataFrame) -> pd.DataFrame:
     """Give the rows that are not marked deleted."""
     if "deleted" not in contacts.columns:
         return contacts.copy(deep=False)
-    deleted = contacts["deleted"].fillna(value=False).astype(bool)
-    return contacts[~deleted]
+    return contacts[~are_true(contacts["deleted"])]
 
 
 def _shared(rows: pd.DataFrame, by: list[pd.Series], count: str, order: list[str]) -> pd.DataFrame:

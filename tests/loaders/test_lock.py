@@ -41,7 +41,9 @@ def holder(tmp_path):
 
 def test_a_held_folder_says_who_holds_it(tmp_path, holder):
     """The second run is refused at once, with the first one's purpose, process, host and start."""
-    with pytest.raises(OutputLocked, match=rf"held by sync \(pid {holder.pid} on .+, since 20.+\)") as caught:
+    with pytest.raises(
+        OutputLocked, match=rf"held by sync \(pid {holder.pid} on .+, since 20.+\+03:30\)"
+    ) as caught:
         Output(tmp_path).lock().__enter__()
     assert caught.value.subject == str(tmp_path)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pyarrow as pa
@@ -179,7 +181,34 @@ def test_since_takes_what_came_after(tmp_path):
     assert set(changes(tmp_path, since=made[1].run_id)["run_id"]) == {made[2].run_id}
     assert len(changes(tmp_path, since=made[2].run_id)) == 0
     assert len(changes(tmp_path, since=datetime.now(UTC))) == 0
-    assert len(changes(tmp_path, since=datetime.now(UTC) - timedelta(hours=1))) == len(changes(tmp_path))
+    everything = len(changes(tmp_path))
+    assert len(changes(tmp_path, since=datetime.now(UTC) - timedelta(hours=1))) == everything
+
+
+@pytest.fixture(params=["UTC", "Asia/Tehran", "America/Los_Angeles"])
+def _zone(request, monkeypatch):
+    """Let the machine's clock be one of this zone."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_zone")
+def test_a_moment_without_a_zone_is_one_of_tehran(tmp_path):
+    """Whatever the machine's clock shows; texts are read as the command line reads them."""
+    before = datetime.now(ZoneInfo("Asia/Tehran")).replace(tzinfo=None) - timedelta(minutes=1)
+    output = Output(tmp_path)
+    for number in range(2):
+        publish(output, book_number(number), feed=True)
+    everything = len(changes(tmp_path))
+    for since in (before, before.isoformat(), before.date(), before.date().isoformat(), "1405/01/01"):
+        assert len(changes(tmp_path, since=since)) == everything > 0
+    for since in (before + timedelta(hours=1), before.date() + timedelta(days=2), "1479/01/01"):
+        assert len(changes(tmp_path, since=since)) == 0
+    with pytest.raises(SettingsError, match="no run of the feed and no time"):
+        changes(tmp_path, since="yesterday")
 
 
 def test_a_follower_ahead_of_a_rollback_is_told(tmp_path):
