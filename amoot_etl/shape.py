@@ -11,11 +11,15 @@ from amoot_etl.mapping import JALALI, did_you_mean
 from amoot_etl.schema import RAW, TABLES, Column, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from amoot_etl.mapping import CustomField
 
 __all__ = ["Shape"]
 
 _KEY: Final = "contact_id"
+_KINDS: Final = frozenset({"mobile_kind", "mobile_country", "mobile_prefix_operator"})
+"""Columns that say what sort of value a field holds, and not the value."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +108,24 @@ class Shape:
         >>> sorted(Shape(columns=("mobile_national",)).told_of)[:3]
         ['contact_id', 'mobile', 'mobile_country']
         """
-        chosen = self.tables["contacts"]
-        sources = {source for column in chosen.columns for source in column.source}
+        return self._akin(self.tables["contacts"].names)
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """The columns whose issues show what was received: not those of which no wanted column holds the value.
+
+        >>> "mobile" in Shape(columns=("mobile_kind",)).told_of, "mobile" in Shape(columns=("mobile_kind",)).shown
+        (True, False)
+        """
+        return self._akin(set(self.tables["contacts"].names) - _KINDS)
+
+    def _akin(self, names: Collection[str]) -> frozenset[str]:
+        """Give these columns, and those that share a field of the portal with one."""
+        sources = {source for name in names for source in self.contacts[name].source}
         return frozenset(
             column.name
             for column in self.contacts.columns
-            if column.name in chosen.names or sources.intersection(column.source)
+            if column.name in names or sources.intersection(column.source)
         )
 
     def as_json(self) -> dict[str, Any]:

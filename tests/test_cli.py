@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import click
 import pytest
@@ -118,6 +119,9 @@ def test_changes_and_rollback_follow_the_portal(run, portal):
     assert row["contact_id"] == contact_id
     assert len(json.loads(run("changes", "--since", "2020-01-01", "--json").stdout)) == 1
     assert json.loads(run("changes", "--since", "2100-01-01T10:00", "--json").stdout) == []
+    told = json.loads(run("diff", "--json", "--parquet", "diff.parquet").stdout)
+    assert told == {"file": "diff.parquet", "changes": 1}
+    assert run("changes", "--parquet", "feed.parquet").stdout == "1 changes in feed.parquet\n"
     assert run("rollback").exit_code == 0
     assert json.loads(run("generations", "--json").stdout)[1]["current"] is True
 
@@ -132,6 +136,23 @@ def test_every_moment_in_json_has_one_form(run, portal):
     for moment in [told, *kept, *changed]:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+03:30", moment)
     assert set(changed) == {told}
+
+
+@pytest.mark.parametrize("command", ["export", "sync"])
+def test_formats_come_and_go(run, command):
+    """Several are apart by commas, what is held stays, and Parquet alone ends the others."""
+
+    def formats(*flags):
+        run("export", "--quiet") if command == "export" else None
+        run(command, "--quiet", *flags)
+        manifest = json.loads(Path("output/manifest.json").read_text(encoding="utf-8"))
+        return {file["format"] for file in manifest["files"]}
+
+    assert formats("--format", "csv, xlsx") == {"parquet", "csv", "xlsx"}
+    assert formats() == {"parquet", "csv", "xlsx"}
+    assert formats("--format", "parquet") == {"parquet"}
+    assert formats() == {"parquet"}
+    assert formats("--format", "parquet,csv") == {"parquet", "csv"}
 
 
 def test_changes_since_a_day_of_either_calendar(run, portal):

@@ -56,6 +56,9 @@ def test_flags_then_environment_then_file_then_default(config):
     """Each setting comes from the first source that gives it, and its source is told."""
     path = config("retries = 1\ntimeout = 11\nbackoff = 0.5\n")
     settled = settle(config=path, environ={"AMOOT_RETRIES": "2", "AMOOT_TIMEOUT": "22"}, retries=3)
+    assert (
+        settle(config=str(path), environ={"AMOOT_RETRIES": "2", "AMOOT_TIMEOUT": "22"}, retries=3) == settled
+    )
     assert (settled.settings.retries, settled.settings.timeout, settled.settings.backoff) == (3, 22.0, 0.5)
     assert settled.sources["retries"] == "--retries"
     assert settled.sources["timeout"] == "AMOOT_TIMEOUT"

@@ -31,7 +31,10 @@ def show_changes(frame: pd.DataFrame, *, as_json: bool, parquet: Path | None) ->
         from amoot_etl.loaders.parquet import write_parquet  # noqa: PLC0415 - only this option needs it
 
         write_parquet(frame, parquet)
-        click.echo(f"{len(frame):,} changes in {parquet}")
+        if as_json:
+            show_json({"file": str(parquet), "changes": len(frame)})
+        else:
+            click.echo(f"{len(frame):,} changes in {parquet}")
         return
     rows = frame.astype(object).where(frame.notna(), None)
     if as_json:

@@ -25,6 +25,7 @@ __all__ = [
     "config_option",
     "folder_of",
     "folder_options",
+    "format_option",
     "guard_of",
     "guard_options",
     "keeping_of",
@@ -61,6 +62,20 @@ config_option = click.option(
     help="Settings file (else ./amoot.toml, else the user's config folder).",
 )
 
+
+def _apart(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Give names from a repeated flag, each perhaps several apart by commas."""
+    return tuple(name.strip() for text in values for name in text.split(",") if name.strip())
+
+
+format_option = click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    callback=_apart,
+    metavar="csv|xlsx",
+    help="A format beside Parquet, from now on (repeat, or apart by commas); parquet alone ends the others.",
+)
 wait_option = click.option(
     "--wait", type=float, metavar="SECONDS", help="Wait for another run that holds the folder."
 )

@@ -11,6 +11,7 @@ import click
 from amoot_etl.cli._display import Display
 from amoot_etl.cli._options import (
     as_json,
+    format_option,
     guard_of,
     guard_options,
     keeping_of,
@@ -26,9 +27,7 @@ from amoot_etl.errors import SettingsError
 
 @click.command()
 @out_option
-@click.option(
-    "--format", "formats", multiple=True, metavar="csv|xlsx", help="A format beside Parquet (repeat)."
-)
+@format_option
 @click.option("--group", "groups", multiple=True, type=int, metavar="ID", help="Only this group (repeat).")
 @click.option("--raw", is_flag=True, help="Also write contacts_raw, every field as received.")
 @click.option(

@@ -10,6 +10,7 @@ from amoot_etl.cli._display import Display
 from amoot_etl.cli._options import (
     age,
     as_json,
+    format_option,
     guard_of,
     guard_options,
     keeping_of,
@@ -34,13 +35,7 @@ if TYPE_CHECKING:
     metavar="AGE",
     help="List everything anew when that was last done so long ago: 12h, 7d, never (7d).",
 )
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    metavar="csv|xlsx",
-    help="A format beside Parquet, from now on (repeat).",
-)
+@format_option
 @guard_options
 @keeping_options
 @as_json

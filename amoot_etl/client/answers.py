@@ -81,8 +81,11 @@ def check_http(method: str, response: BaseHTTPResponse) -> None:
     if number in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or number >= 500:
         asked = asked_wait(response)
         when = f"in {asked:.0f} s" if asked else "later"
+        what = "the portal is overloaded or in maintenance"
+        if number == HTTPStatus.TOO_MANY_REQUESTS:
+            what, when = "it was asked too often", f"{when}, with a lower --max-rps or --concurrency"
         raise errors.PortalUnavailable(
-            f"{method}: {name}: the portal is overloaded or in maintenance: try again {when}",
+            f"{method}: {name}: {what}: try again {when}",
             subject=method,
             status=name,
             retry_after=asked,

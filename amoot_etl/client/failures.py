@@ -26,6 +26,11 @@ def unreachable(method: str, error: BaseException) -> errors.AmootError:
         reasons = (cause.reason for cause in _causes(error) if isinstance(cause, ssl.SSLError))
         what, way_out = no_tls(next(reasons, None))
         return errors.PortalUnavailable(f"{method}: {what}: {way_out}", subject=method, status="TLS")
+    if isinstance(error, exceptions.ClosedPoolError):
+        return errors.SettingsError(
+            f"{method}: this client is closed: ask inside its `with` block, or make another one",
+            subject=method,
+        )
     if isinstance(error, exceptions.DecodeError):
         return unexpected(method, "a body whose gzip is broken", status="gzip")
     if isinstance(error, exceptions.LocationValueError):
@@ -33,9 +38,12 @@ def unreachable(method: str, error: BaseException) -> errors.AmootError:
     causes = list(_causes(error))
     if isinstance(error, exceptions.ProtocolError) and _is_cut(causes):
         return unexpected(method, "a body that was cut", status="cut")
-    what = next(words for kind, words in _WORDS if any(isinstance(cause, kind) for cause in causes))
+    kind, what = next(
+        (kind, words) for kind, words in _WORDS if any(isinstance(cause, kind) for cause in causes)
+    )
+    of = "proxy that the environment names" if kind is exceptions.ProxyError else "base URL"
     return errors.PortalUnavailable(
-        f"{method}: {what} ({type(error).__name__}): check the network and the base URL, or try again later",
+        f"{method}: {what} ({type(error).__name__}): check the network and the {of}, or try again later",
         subject=method,
         status=what,
     )
@@ -65,16 +73,16 @@ _PLAIN: Final = frozenset(
 )
 """What OpenSSL says, by its version, of an answer that is no TLS."""
 _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (exceptions.ProxyError, "the proxy failed"),
     (exceptions.NameResolutionError, "the portal's name is not known"),
     (ConnectionRefusedError, "the connection was refused"),
     (exceptions.NewConnectionError, "no connection could be made"),
     (exceptions.ConnectTimeoutError, "no connection in time"),
     (exceptions.TimeoutError, "no answer in time"),
-    (exceptions.ProxyError, "the proxy failed"),
     (BaseException, "the connection broke"),
 )
-"""What stands for a failure if it is among the causes. The order counts: to urllib3 an unknown name is a connection
-that did not come about, and that is a timeout."""
+"""What stands for a failure if it is among the causes. The order counts: behind a proxy's failure stands what
+befell the way to it; and to urllib3 an unknown name is a connection that did not come about, and that is a timeout."""
 
 
 def _is_cut(causes: list[BaseException]) -> bool:

@@ -74,7 +74,8 @@ def export(  # noqa: PLR0913 - each is a flag of the command
     Args:
         settings: Where the portal is, the token, the output folder: `load_settings(out=...)` for another one;
             without them what `load_settings()` finds.
-        formats: Formats beside Parquet: `csv`, `xlsx`. What the current set holds goes on being written.
+        formats: Formats beside Parquet: `csv`, `xlsx`. What the current set holds goes on being
+            written, unless Parquet alone (`parquet`) is asked for.
         groups: Groups to take; none means the whole account.
         raw: Also write `contacts_raw`, every field as received.
         dry_run: Do everything but publish.

@@ -11,7 +11,7 @@ from amoot_etl.errors import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FULL_SCOPE", "MAX_SHRINK", "Candidate", "guard", "objections"]
+__all__ = ["FULL_SCOPE", "MAX_SHRINK", "Candidate", "groups_of", "guard", "objections"]
 
 FULL_SCOPE: Final = "full"
 """The manifest's `scope` of an export of the whole account."""
@@ -141,8 +141,19 @@ def _contacts(manifest: Mapping[str, Any]) -> int:
     return 0
 
 
+def groups_of(manifest: Mapping[str, Any]) -> list[int]:
+    """Give the groups that a set holds by its manifest; none where it holds the whole account.
+
+    >>> groups_of({"scope": {"groups": [3, 7]}}), groups_of({"scope": "full"})
+    ([3, 7], [])
+    """
+    scope = manifest.get("scope")
+    groups: list[int] = scope.get("groups", []) if isinstance(scope, dict) else []
+    return groups
+
+
 def _scope(scope: Any) -> str:
     if scope == FULL_SCOPE:
         return "the whole account"
-    groups = scope.get("groups", []) if isinstance(scope, dict) else []
+    groups = groups_of({"scope": scope})
     return f"only group{'s' if len(groups) > 1 else ''} {', '.join(str(group) for group in groups)}"

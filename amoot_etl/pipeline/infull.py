@@ -54,7 +54,7 @@ def why_in_full(  # noqa: PLR0911 - each a reason
         return "it was asked for"
     manifest = previous.manifest
     if manifest.get("scope") != FULL_SCOPE:
-        return "the current set does not hold the whole account"
+        return "the current set does not hold the whole account, of which the portal's list of changes tells"
     if manifest.get("fingerprint") != run.fingerprint:
         return "the current set was made by other rules"
     entry = previous.entry("contacts")
@@ -63,8 +63,9 @@ def why_in_full(  # noqa: PLR0911 - each a reason
         return f"this is not what the current set holds: {other[0]}"
     for table, columns in NEEDED.items():
         # Of one fingerprint, the set has the columns that this run would give it.
-        if previous.entry(table) is None or not columns.issubset(run.shape.tables[table].names):
-            return f"the current set's {table} lacks columns that a sync needs"
+        lacking = sorted(columns.difference(run.shape.tables[table].names if previous.entry(table) else ()))
+        if lacking:
+            return f"the current set's {table} lacks what a sync needs: {', '.join(lacking)}"
     since = all_listed_since(manifest)
     if since is None:
         return "the current set does not say when its groups were listed"

@@ -164,15 +164,15 @@ class Run:
         formats = formats_of(wish.formats, previous)
         held = previous.manifest.get("shape", {}).get("options", {})
         as_held = {name: _options(dict.fromkeys(self._options[name]), held.get(name, {})) for name in formats}
-        new = set(formats) - set(previous.formats())
-        return bool(new) or self.options(formats, previous) != as_held
+        others = set(previous.formats()) - {"parquet"}
+        return set(formats) != others or self.options(formats, previous) != as_held
 
 
 def check_call(settings: Settings, formats: Sequence[str]) -> None:
     """Insist that the portal may be asked, and that what is wanted can be made.
 
     Raises:
-        TypeError: These are no settings.
+        TypeError: These are no settings, or no list of formats.
         SettingsError: There is no token, no such format, or a mapping's choices cannot be told apart.
     """
     if not isinstance(settings, Settings):
@@ -182,6 +182,8 @@ def check_call(settings: Settings, formats: Sequence[str]) -> None:
             'hand over load_settings(out="...")'
         )
     settings.need_token()
+    if isinstance(formats, str):
+        raise TypeError(f'formats are a list of names: ["{formats}"]')
     if formats:
         from amoot_etl.pipeline.formats import check_formats  # noqa: PLC0415 - it brings in Arrow
 
@@ -209,8 +211,12 @@ def now() -> dt.datetime:
 
 
 def formats_of(wanted: Sequence[str], previous: Generation | None) -> list[str]:
-    """Give the formats beside Parquet: those asked for, and those that the current set holds."""
-    held = [entry["format"] for entry in previous.files] if previous else []
+    """Give the formats beside Parquet: those asked for, and those that the current set holds.
+
+    Who asks for Parquet alone asks for no other.
+    """
+    ends = bool(wanted) and set(wanted) == {"parquet"}
+    held = previous.formats() if previous and not ends else ()
     return [name for name in dict.fromkeys([*wanted, *held]) if name != "parquet"]
 
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from amoot_etl.client import Client
 from amoot_etl.errors import AmootError, OutputError
 from amoot_etl.loaders.atomic import telling
-from amoot_etl.loaders.generations import current_run, sound_current
+from amoot_etl.loaders.generations import current_run, newest_readable, sound_current
 from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.export import ExportResult, export_into
 from amoot_etl.pipeline.first import ask_first
-from amoot_etl.pipeline.guard import MAX_SHRINK
+from amoot_etl.pipeline.guard import MAX_SHRINK, groups_of
 from amoot_etl.pipeline.infull import FULL_EVERY, InFull, why_in_full
 from amoot_etl.pipeline.run import Keeping, Run, Wish, check_call, now
 from amoot_etl.pipeline.runlog import run_log
@@ -71,15 +71,16 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
 ) -> SyncResult:
     """Bring the current set to what a fresh export would hold, with as few requests as that takes.
 
-    Without a current set, or with one of another scope, portal or fingerprint, everything is exported; so it is
-    when that is cheaper.
+    Without a current set, or with one of another portal or fingerprint, everything is exported; so it is when that is
+    cheaper. Of a set that holds some groups alone these are exported again.
 
     Args:
         settings: Where the portal is, the token, the output folder: `load_settings(out=...)` for another one;
             without them what `load_settings()` finds.
         full: List everything anew.
         full_every: List everything anew when that was last done so long ago; None never.
-        formats: Formats beside Parquet, from now on; what the current set holds goes on being written.
+        formats: Formats beside Parquet, from now on; what the current set holds goes on being written, unless
+            Parquet alone (`parquet`) is asked for.
         accept_shrink: Publish even what would otherwise be refused, for once.
         max_shrink: The share of contacts that may be gone before that is refused.
         wait: Seconds to wait for another run that holds the folder; None not at all.
@@ -204,8 +205,17 @@ class _Work:
 
     def _new_run(self, mode: Literal["export", "sync"], previous: Generation | None) -> Run:
         raw = previous is not None and previous.entry("contacts_raw") is not None
-        settings = self._client.settings
-        return Run(settings, self.run_id, mode=mode, portal=self._portal, raw=raw, today=self._today)
+        # Who took some groups alone does not get everybody's data by a sync, not even over a damaged set.
+        shown = newest_readable(self._output.folder)
+        return Run(
+            self._client.settings,
+            self.run_id,
+            mode=mode,
+            portal=self._portal,
+            groups=groups_of(shown.manifest) if shown else (),
+            raw=raw,
+            today=self._today,
+        )
 
     def _sync(self, run: Run) -> _Done:
         landing = self._output.landing(run.run_id) / "sync"

@@ -176,7 +176,7 @@ def _split(url: str) -> Any:
 
 
 def load_settings(
-    *, config: Path | None = None, environ: Mapping[str, str] | None = None, **flags: Any
+    *, config: Path | str | None = None, environ: Mapping[str, str] | None = None, **flags: Any
 ) -> Settings:
     """Settle every setting: a flag that is given, else the environment, else the file, else the default.
 
@@ -206,7 +206,7 @@ class Settled(NamedTuple):
 
 def settle(
     *,
-    config: Path | None = None,
+    config: Path | str | None = None,
     environ: Mapping[str, str] | None = None,
     account: str | None = None,
     token_file: Path | str | None = None,

@@ -49,7 +49,7 @@ def _no_account(name: str, where: Path, known: Iterable[str]) -> SettingsError:
     return SettingsError(f"there is no account {name} in {where}; {hint}", subject="account")
 
 
-def read_settings_file(config: Path | None, known: Sequence[str]) -> SettingsFile | None:
+def read_settings_file(config: Path | str | None, known: Sequence[str]) -> SettingsFile | None:
     """Read a settings file.
 
     Args:
@@ -59,7 +59,7 @@ def read_settings_file(config: Path | None, known: Sequence[str]) -> SettingsFil
     Raises:
         SettingsError: A key or a value is wrong, or it cannot be read.
     """
-    path = config or _found()
+    path = Path(config) if config else _found()
     if path is None:
         return None
     # Every command looks for a file, and few find one: what reads it is loaded then.

@@ -27,7 +27,7 @@ from amoot_etl.transformers.text import clean_arrays, join_names
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import numpy.typing as npt
     import pandas as pd
@@ -349,8 +349,17 @@ def wanted_issues(issues: pa.Table, shape: Shape) -> pa.Table:
     """Give the issues of wanted columns: what a column holds that nobody wants is not to stand in issues either."""
     if shape.is_whole or not issues.num_rows:
         return issues
+    issues = issues.filter(_of(issues, shape.told_of))
+    if shape.shown == shape.told_of:
+        return issues
+    values = pc.if_else(_of(issues, shape.shown), issues.column("value"), pa.scalar(None, pa.string()))
+    return issues.set_column(issues.schema.get_field_index("value"), "value", values)
+
+
+def _of(issues: pa.Table, columns: Collection[str]) -> pa.ChunkedArray:
+    """Say which issues are of one of these columns, or of none."""
     column = issues.column("column")
-    return issues.filter(pc.or_(pc.is_null(column), pc.is_in(column, pa.array(sorted(shape.told_of)))))
+    return pc.or_(pc.is_null(column), pc.is_in(column, pa.array(sorted(columns), pa.string())))
 
 
 def _detail(finding: Finding) -> pa.Array:

@@ -11,7 +11,7 @@ import pytest
 from proxy_world import HttpProxy, Relay
 
 from amoot_etl.client import Client, wire
-from amoot_etl.demo import Fault
+from amoot_etl.demo import AddressBook, Fault, Portal
 from amoot_etl.errors import AmootError, PortalUnavailable, SettingsError, UnexpectedAnswer
 from amoot_etl.settings import Settings
 
@@ -156,13 +156,13 @@ def test_a_gzip_that_is_broken(settings, monkeypatch):
 
 
 def test_a_proxy_that_fails(portal, settings, monkeypatch):
-    """A proxy that makes no tunnel, as against one where nobody listens."""
+    """A proxy that makes no tunnel, and one where nobody listens."""
     with HttpProxy(portal, authorization="Basic none") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         error = failure(settings("https://portal.example/rest"))
     assert (type(error), error.status) == (PortalUnavailable, "the proxy failed")
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-    assert failure(settings("https://portal.example/rest")).status == "the connection was refused"
+    assert failure(settings("https://portal.example/rest")).status == "the proxy failed"
 
 
 @pytest.mark.parametrize(
@@ -192,3 +192,23 @@ def test_a_tunnel_that_is_cut(portal, settings, monkeypatch):
     portal.plan(Fault.cut(0.5))
     with Relay(portal) as relay:
         assert failure(settings(f"http://127.0.0.1:{relay.port}/rest")).status == "cut"
+
+
+def test_a_client_that_is_closed():
+    """The network is not blamed for it."""
+    with Portal(AddressBook.invent(contacts=5), token=TOKEN) as portal:
+        with Client(Settings(base_url=portal.url, token=TOKEN)) as client:
+            assert client.call("ContactGroupList")
+        with pytest.raises(SettingsError, match="this client is closed"):
+            client.call("ContactGroupList")
+
+
+def test_a_portal_that_was_asked_too_often():
+    """The way out is to ask less."""
+    with Portal(AddressBook.invent(contacts=5), token=TOKEN) as portal:
+        portal.plan(Fault.http(429), "ContactGroupList")
+        with (
+            Client(Settings(base_url=portal.url, token=TOKEN, retries=0)) as client,
+            pytest.raises(PortalUnavailable, match=r"asked too often: .*--max-rps or --concurrency"),
+        ):
+            client.call("ContactGroupList")

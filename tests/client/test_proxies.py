@@ -215,6 +215,15 @@ def test_what_is_no_proxy(settings, monkeypatch, text, word):
     assert "planted" not in every_word(caught.value)
 
 
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "http://nobody.invalid:8080"])
+@pytest.mark.parametrize("base_url", [PLAIN, SECURE])
+def test_a_proxy_that_is_not_there(settings, monkeypatch, base_url, proxy):
+    """The portal is not blamed for it."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(PortalUnavailable, match=r"the proxy failed .*check the network and the proxy"):
+        ask(settings(base_url))
+
+
 @pytest.mark.parametrize("base_url", [PLAIN, SECURE])
 @pytest.mark.usefixtures("known", "trusted")
 def test_a_proxy_with_tls(portal, settings, monkeypatch, base_url):

@@ -303,3 +303,9 @@ def test_a_manifest_holds_the_shape_and_no_contact(portal, settings_for):
     shape = export(settings, today=TODAY).manifest["shape"]
     assert shape == {**Shape().as_json(), "options": {}}
     assert json.loads((settings.out / "manifest.json").read_text(encoding="utf-8"))["shape"] == shape
+
+
+def test_one_name_is_no_list_of_formats(settings_for):
+    """Its letters would be taken for names."""
+    with Portal(AddressBook()) as portal, pytest.raises(TypeError, match=r'\["csv"\]'):
+        export(settings_for(portal), formats="csv")

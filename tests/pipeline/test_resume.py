@@ -287,7 +287,7 @@ def test_the_summary_tells_what_was_taken_over(world, capsys):
     summarise(result)
     oldest = min(line["at"] for line in result.manifest["reconciliation"]["groups"])
     assert (
-        f"taken over                   4 listings of a run that died, the oldest of {oldest}"
+        f"taken over                   4 listings of an earlier run, the oldest of {oldest}"
         in capsys.readouterr().out
     )
 

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from amoot_etl.extractors.landing import Landing
 from amoot_etl.loaders.generations import require_current
 from amoot_etl.mapping import read_mapping
 from amoot_etl.pipeline import build, crew, learnt, run
+from amoot_etl.pipeline.infull import NEEDED
 from amoot_etl.pipeline.sync import LAST_CHECK, sync
 from amoot_etl.pipeline.verify import verify
 
@@ -539,8 +541,23 @@ def test_without_a_set_to_start_from_everything_is_exported(world, settings_for,
     assert world.sync().outcome == "synced"
     assert read_tables(world.settings.out).contacts[world.contacts[0]]["level"] == "طلایی"
     world.settings = settings_for(world.portal, out=tmp_path / "part")
+
+
+def test_a_set_of_some_groups_stays_one(world, settings_for, tmp_path):
+    """A sync lists them anew, and nobody else, also in the place of a damaged set; an export takes everybody."""
+    world.settings = settings_for(world.portal, out=tmp_path / "part")
     export(world.settings, groups=[1], today=TODAY)
-    assert world.sync().why == "the current set does not hold the whole account"
+    world.book.add([1], FName="تازه")
+    for harm in (lambda: None, lambda: None, lambda: world.cut("manifest.json")):
+        harm()
+        result = world.sync()
+        assert result.outcome == "exported"
+        assert result.manifest["scope"] == {"groups": [1]}
+        assert set(read_tables(world.settings.out).contacts) == set(world.book.members(1))
+        export(world.settings, groups=[1], today=TODAY)
+    assert "does not hold the whole account" in world.sync().why
+    export(world.settings, today=TODAY)
+    assert world.sync().outcome == "unchanged"
     world.check()
 
 
@@ -548,7 +565,10 @@ def test_columns_that_sync_needs_may_be_left_out(world, settings_for, tmp_path):
     """Then every sync is an export, and says so; leaving out others costs nothing."""
     world.settings = settings_for(world.portal, out=tmp_path / "a", exclude=("updated_at",))
     export(world.settings, today=TODAY)
-    assert world.sync().why == "the current set's contacts lacks columns that a sync needs"
+    assert world.sync().why == "the current set's contacts lacks what a sync needs: updated_at"
+    text = (Path(__file__).parents[2] / "docs" / "bi.md").read_text(encoding="utf-8")
+    *needed, last = sorted(NEEDED["contacts"] - {"contact_id"})
+    assert f"A `sync` needs `{'`, `'.join(needed)}` and `{last}`: " in text
     world.settings = settings_for(world.portal, out=tmp_path / "b", exclude=("address", "city"))
     export(world.settings, today=TODAY)
     world.book.edit(world.contacts[0], CityName="قم", FName="نو")

@@ -327,6 +327,23 @@ def test_the_chain_gives_only_wanted_columns_and_their_issues():
     clean = clean_contacts(raw, today=TODAY, shape=shape)
     assert list(clean.contacts.columns) == ["contact_id", "mobile_national", "national_id"]
     assert clean.issues["column"].tolist() == ["mobile", "national_id"]
+    assert clean.issues["value"].tolist() == ["12", "123"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "values"),
+    [
+        (("mobile_kind", "birth_date_jalali"), [None, "1370/13/01"]),
+        (("mobile_raw", "mobile_country"), ["12"]),
+        (("mobile_prefix_operator", "city"), [None]),
+        (("birth_date",), ["1370/13/01"]),
+    ],
+)
+def test_what_was_received_is_shown_with_columns_that_hold_it(columns, values):
+    """Who wants to know what kind of number there is, and not the number, does not find it among the issues."""
+    raw = pd.DataFrame({"ID": ["1"], "Mobile": ["12"], "BornDatePer": ["1370/13/01"]})
+    clean = clean_contacts(raw, today=TODAY, shape=Shape(columns=columns))
+    assert [None if pd.isna(value) else value for value in clean.issues["value"]] == values
 
 
 def test_a_nested_value_in_a_mapped_field_is_told_once():
