@@ -90,6 +90,7 @@ def test_a_token_never_shows(config):
         ("accounts = 3", "must be a table for each"),
         ('retries = "many"', "line 1: retries must be a whole number"),
         ("retries = 2.5", "must be a whole number"),
+        (f"timeout = {10**400}", "line 1: timeout must be a number"),
         ("timeout = true", "must be a number"),
         ('deadline = "soon"', "must be a number of seconds, or 90m, 2h"),
         ('max_body = "2 bananas"', "must be a size such as 500MB or 2GB"),

@@ -62,7 +62,7 @@ def typed(name: str, value: Any, *, where: str) -> Any:
         if isinstance(value, bool) or (kind is int and isinstance(value, float)):
             raise TypeError  # noqa: TRY301
         return kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         words = {int: "a whole number", float: "a number", str: "text"}[kind]
         raise SettingsError(f"{where} must be {words}", subject=name) from None
 

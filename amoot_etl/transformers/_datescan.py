@@ -120,6 +120,8 @@ def _scan_time(
         digits = (fraction[:, 1:] - np.uint8(48) <= 9).all(axis=1)
         good[rows] &= digits & (fraction[:, 0] == ord(".")) & (row > 10)
         second[rows[(fraction[:, 1:] != ord("0")).any(axis=1)]] = NO_TIME
+    # What is badly formed was read all the same, and may be another text's bytes.
+    second[~good] = NO_TIME
     return second, good
 
 

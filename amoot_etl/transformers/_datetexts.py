@@ -97,7 +97,7 @@ def read_distinct(texts: pa.Array, calendar: Calendar, today: dt.date | None) ->
             reading = read_plain(value, calendar, today)
             states[row], notes[row] = reading.state, reading.note
             days[row] = NO_DAY if reading.day is None else reading.day
-            time = reading.time
+            time, seconds[row] = reading.time, NO_TIME
             if time is not None and not time.offset and time.micros % 1_000_000 == 0:
                 seconds[row] = time.micros // 1_000_000
     if calendar is Calendar.GREGORIAN:

@@ -32,7 +32,7 @@ from amoot_etl.transformers.dates import read_date_pair
 from amoot_etl.transformers.email import read_email
 from amoot_etl.transformers.identifiers import IDENTIFIERS, read_identifier
 from amoot_etl.transformers.mobile import read_mobile
-from amoot_etl.transformers.text import clean_array, key, key_array
+from amoot_etl.transformers.text import are_blank, clean_array, key, key_array
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -43,8 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Custom", "check_fields", "read_custom", "read_typed"]
 
 _RULE: Final = "custom_invalid"
-_BLANK: Final = r"^[ _\-\x{2010}-\x{2015}\x{2212}]*$"
-"""Of clean text: nothing, or only dashes."""
+_ZERO: Final = r"[0\x{660}\x{6f0}\x{ff10}]"
 _YES: Final = ("true", "t", "yes", "y", "on", "1", "بله", "بلی", "آری", "درست", "صحیح", "هست", "دارد", "فعال")
 _NO: Final = (
     "false",
@@ -150,7 +149,14 @@ def _read(texts: pa.Array, field: CustomField, today: dt.date) -> Custom:  # noq
         return Custom((values,), _invalid(texts, wrong, name, details))
     if field.type == "mobile":
         mobiles = read_mobile(texts, column=name)
-        return Custom((mobiles.mobile,), [finding._replace(rule=_RULE) for finding in mobiles.findings])
+        findings = [finding._replace(rule=_RULE) for finding in mobiles.findings]
+        told = np.zeros(len(texts), bool)
+        for finding in findings:
+            told[finding.rows] = True
+        # Signs without digits are no number, as zeros are; but no mobile_raw keeps what stood in this field.
+        empty = pc.or_(are_blank(texts), pc.match_substring_regex(pc.fill_null(texts, ""), _ZERO))
+        lost = pc.and_not(mobiles.mobile.is_null(), pc.or_(empty, pa.array(told)))
+        return Custom((mobiles.mobile,), findings + _invalid(texts, lost, name, "no digits"))
     if field.type == "email":
         emails, findings = read_email(texts, column=name)
         return Custom((emails,), [finding._replace(rule=_RULE) for finding in findings])
@@ -177,7 +183,7 @@ def _words(
     known = pa.array([key(word) for word, _ in words], pa.string())
     places = pc.index_in(keys, known, skip_nulls=True)
     values = pa.array([meant for _, meant in words], kind).take(places)
-    wrong = pc.and_(pc.is_valid(keys), pc.is_null(places))
+    wrong = pc.and_not(pc.is_null(places), are_blank(texts))
     return Custom((values,), _invalid(texts, wrong, name, detail))
 
 
@@ -203,10 +209,9 @@ def _dates(texts: pa.Array, field: CustomField, today: dt.date) -> Custom:
 
 def _json(texts: pa.Array, name: str) -> Custom:
     stripped = pc.utf8_trim_whitespace(texts)
-    blank = pc.match_substring_regex(pc.fill_null(clean_array(texts), ""), _BLANK)
     fine = pa.array([_is_json(text) for text in stripped.to_pylist()], pa.bool_())
     values = pc.if_else(fine, stripped, pa.scalar(None, pa.string()))
-    return Custom((values,), _invalid(texts, pc.invert(pc.or_(fine, blank)), name, "no JSON"))
+    return Custom((values,), _invalid(texts, pc.invert(pc.or_(fine, are_blank(texts))), name, "no JSON"))
 
 
 def _is_json(text: str) -> bool:

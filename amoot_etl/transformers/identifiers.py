@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from amoot_etl.transformers._arrow import Finding, decoded, series, strings
 from amoot_etl.transformers._digits import skeletons
+from amoot_etl.transformers.text import are_blank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,10 +119,8 @@ def _read(array: pa.Array, kind: str) -> tuple[pa.Array, pa.Array]:
     """Give the normal forms, null unless valid, and which rows are valid, null where empty."""
     rule = _RULES[kind]
     texts = pc.fill_null(decoded(array), "")
-    digits = skeletons(texts)
-    empty = pc.equal(digits, "")
-    if rule.prefix:
-        digits = skeletons(pc.replace_substring_regex(texts, _SHEBA_PREFIX, ""))
+    empty = are_blank(texts)
+    digits = skeletons(pc.replace_substring_regex(texts, _SHEBA_PREFIX, "") if rule.prefix else texts)
     if rule.shortest < rule.width:
         length = pc.binary_length(digits)
         short = pc.and_(pc.greater_equal(length, rule.shortest), pc.less(length, rule.width))

@@ -35,7 +35,17 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["clean", "clean_array", "clean_arrays", "clean_text", "join_names", "key", "key_array", "text_key"]
+__all__ = [
+    "are_blank",
+    "clean",
+    "clean_array",
+    "clean_arrays",
+    "clean_text",
+    "join_names",
+    "key",
+    "key_array",
+    "text_key",
+]
 
 _EDGE: Final = "\x00"
 """Stands between texts that are cleaned as one; it cannot stay in a clean text, so no text is torn apart."""
@@ -90,6 +100,9 @@ _PLAIN: Final = (
 
 _IS_CLEAN: Final = f"^[{_PLAIN}]+(?:[ \\x{{200c}}][{_PLAIN}]+)*$"
 """Which values Arrow can tell to be clean already; what fails it is looked at, and may be clean all the same."""
+
+_NOTHING: Final = r"^[ _\-\x{2010}-\x{2015}\x{2212}]*$"
+"""Of clean text: nothing, or only dashes."""
 
 _BLOCK: Final = 8192
 """Texts cleaned as one: enough to forget the cost of a call, few enough to need little memory."""
@@ -253,6 +266,15 @@ def clean_array(array: pa.Array) -> pa.Array:
     ['کریمی', None, None, 'کریمی']
     """
     return clean_arrays([array])[0]
+
+
+def are_blank(array: pa.Array) -> pa.Array:
+    r"""Say which texts say nothing: null, blanks and dashes alone.
+
+    >>> are_blank(pa.array([None, " \u200f- ", "*", "0"])).to_pylist()
+    [True, True, False, False]
+    """
+    return pc.match_substring_regex(pc.fill_null(decoded(clean_array(array)), ""), _NOTHING)
 
 
 def key_array(array: pa.Array) -> pa.Array:

@@ -371,3 +371,24 @@ def test_one_series_can_be_read_alone():
     ]
     with pytest.raises(SettingsError, match="did you mean national_id"):
         read_typed(pd.Series(["1"]), "nationalid", today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        *((kind, ["*" * 16, "(؛)", "[[[", "''"]) for kind in ("card", "national_id", "sheba", "mobile")),
+        ("choice", ["ء", "•", "..."]),
+        ("boolean", ["ء", "•", "..."]),
+    ],
+)
+def test_signs_are_not_empty(kind, texts):
+    """Only blanks and dashes are: what stood there is in no other column, and must be told."""
+    options = {"choices": ["x"]} if kind == "choice" else {}
+    read = read_typed(pd.Series([*texts, " - ", "\u200f", None]), kind, today=TODAY, **options)
+    assert read["value"].isna().all()
+    assert read["issue"].notna().tolist() == [True] * len(texts) + [False] * 3
+
+
+def test_zeros_are_no_number_and_no_issue():
+    """They are what programs write for none."""
+    assert read_typed(pd.Series(["0", "۰۰"]), "mobile", today=TODAY)["issue"].isna().all()

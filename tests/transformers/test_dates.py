@@ -15,6 +15,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from amoot_etl.transformers._dateforms import Calendar, Note, State, plain, plain_texts, read_text
+from amoot_etl.transformers._datescan import NO_TIME, scan
 from amoot_etl.transformers._datetexts import read_distinct
 from amoot_etl.transformers.dates import DateFields, read_date_pair, read_date_pairs, read_dates
 from amoot_etl.transformers.jalali import FIRST_DAY, LAST_DAY, days_to_text
@@ -631,3 +632,25 @@ def test_the_door_for_pandas_tells_each_row():
         read_dates(gregorian, jalali.reset_index(drop=True), today=TODAY)
     with pytest.raises(ValueError, match="at least one"):
         read_dates(None, None, today=TODAY)
+
+
+@pytest.mark.parametrize(
+    "gregorian",
+    [
+        "1990-01-05-20:30:00+03:30",
+        "1990-01-05/20:30:00-05:00",
+        "1990/01/05-20:30:00.7",
+        "1990-01-05T20:30:00+03:30",
+    ],
+)
+def test_only_a_whole_time_in_utc_shifts_a_day(gregorian):
+    """Half past eight is Tehran's midnight in UTC; told in another zone, or in an odd way, it is not."""
+    read = read_dates(pd.Series([gregorian]), pd.Series(["1368/10/16"]), today=TODAY)
+    assert (read.date[0], read.issue[0]) == (dt.date(1990, 1, 5), "date_mismatch")
+    assert scan(pa.array([gregorian]), Calendar.GREGORIAN)[1].tolist() == [NO_TIME]
+
+
+def test_a_date_does_not_hang_on_its_neighbour():
+    """The bytes behind a short text are the next one's."""
+    pair = pd.Series(["1990.01.05 ", "20:30:00"]), pd.Series(["1368/10/16", None])
+    assert read_dates(*pair, today=TODAY).date[0] == dt.date(1990, 1, 5)
