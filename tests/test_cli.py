@@ -143,7 +143,6 @@ def test_formats_come_and_go(run, command):
     """Several are apart by commas, what is held stays, and Parquet alone ends the others."""
 
     def formats(*flags):
-        run("export", "--quiet") if command == "export" else None
         run(command, "--quiet", *flags)
         manifest = json.loads(Path("output/manifest.json").read_text(encoding="utf-8"))
         return {file["format"] for file in manifest["files"]}

@@ -125,6 +125,7 @@ def test_a_wrong_call(portal, run, arguments):
         (("export", "--columns="), "--columns"),
         (("export", "--columns", ","), "--columns"),
         (("export", "--exclude", " "), "--exclude"),
+        (("export", "--format", " ,"), "--format"),
         (("export", "--group", ""), "--group"),
         (("export", "--out", ""), "--out"),
         (("groups", "--account", ""), "--account"),
@@ -137,7 +138,7 @@ def test_an_empty_value(portal, run, tmp_path, arguments, named):
     """What a variable that is not set leaves behind is refused, and nothing is asked of the portal or written."""
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
-    assert re.fullmatch(rf"amoot-etl: {named} (is empty|names no column): give .*, or leave it away\n", err)
+    assert re.fullmatch(rf"amoot-etl: {named} (is empty|names nothing): give .*, or leave it away\n", err)
     assert portal.calls == []
     assert list(tmp_path.iterdir()) == []
 

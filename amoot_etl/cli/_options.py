@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from amoot_etl.cli._display import log_to_stderr
+from amoot_etl.errors import SettingsError
 from amoot_etl.settings import Settings, Settled, load_settings, settle
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "guard_options",
     "keeping_of",
     "keeping_options",
+    "names",
     "out_option",
     "portal_options",
     "settings_of",
@@ -63,8 +65,12 @@ config_option = click.option(
 )
 
 
-def _apart(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+def names(_context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Give names from a repeated flag, each perhaps several apart by commas."""
+    flag = option.opts[0]
+    for text in values:
+        if not text.strip(" ,"):
+            raise SettingsError(f"{flag} names nothing: give a name, or leave it away", subject=flag[2:])
     return tuple(name.strip() for text in values for name in text.split(",") if name.strip())
 
 
@@ -72,8 +78,8 @@ format_option = click.option(
     "--format",
     "formats",
     multiple=True,
-    callback=_apart,
-    metavar="csv|xlsx",
+    callback=names,
+    metavar="csv|xlsx|parquet",
     help="A format beside Parquet, from now on (repeat, or apart by commas); parquet alone ends the others.",
 )
 wait_option = click.option(

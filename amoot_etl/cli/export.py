@@ -16,13 +16,13 @@ from amoot_etl.cli._options import (
     guard_options,
     keeping_of,
     keeping_options,
+    names,
     out_option,
     portal_options,
     settings_of,
     show_json,
 )
 from amoot_etl.cli._summary import summarise
-from amoot_etl.errors import SettingsError
 
 
 @click.command()
@@ -44,9 +44,19 @@ from amoot_etl.errors import SettingsError
 @click.option(
     "--labels", type=click.Choice(["en", "fa"]), help="Language of headings and sheet names in CSV and Excel."
 )
-@click.option("--columns", multiple=True, metavar="NAME,...", help="Only these columns of contacts (repeat).")
 @click.option(
-    "--exclude", multiple=True, metavar="NAME,...", help="Without these columns of contacts (repeat)."
+    "--columns",
+    multiple=True,
+    callback=names,
+    metavar="NAME,...",
+    help="Only these columns of contacts (repeat).",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    callback=names,
+    metavar="NAME,...",
+    help="Without these columns of contacts (repeat).",
 )
 @click.option("--demo", is_flag=True, help="Export the embedded portal: no token, no network.")
 @click.option("--dry-run", is_flag=True, help="Do everything but publish.")
@@ -71,7 +81,7 @@ def command(  # noqa: PLR0913 - each is a flag
     stays.
     """
     for name in ("columns", "exclude"):
-        shared[name] = _names(name, shared[name])
+        shared[name] = shared[name] or None
     guarded, keeping = guard_of(shared), keeping_of(shared)
     settings = settings_of(**shared)
     if shared["csv_profile"] or shared["csv_compression"]:
@@ -107,11 +117,3 @@ def command(  # noqa: PLR0913 - each is a flag
         )
     else:
         summarise(result)
-
-
-def _names(option: str, given: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Give names from a repeated flag, each apart by commas; None where the flag was not given."""
-    for text in given:
-        if not text.strip(" ,"):
-            raise SettingsError(f"--{option} names no column: give one, or leave it away", subject=option)
-    return tuple(name.strip() for text in given for name in text.split(",") if name.strip()) or None
