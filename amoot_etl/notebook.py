@@ -9,14 +9,12 @@ book = account.current()          # the published set; an account without one is
 from __future__ import annotations
 
 import atexit
-import datetime as dt
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Portal
 from amoot_etl.errors import SettingsError
@@ -26,13 +24,13 @@ from amoot_etl.pipeline.read import Export, read_export
 from amoot_etl.pipeline.run import DEMO_URL
 from amoot_etl.pipeline.sync import SyncResult, sync
 from amoot_etl.settings import Settings, load_settings
+from amoot_etl.tehran import now
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator
 
 __all__ = ["Account", "connect"]
-
-_TEHRAN: Final = ZoneInfo("Asia/Tehran")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ def connect(*, demo: bool = False, contacts: int = 5000, seed: int = 1404) -> Ac
             if not token:
                 raise SettingsError("no token: set AMOOT_TOKEN, or type one when asked", subject="token")
             settings = replace(settings, token=token)
-        return Account(settings, dt.datetime.now(_TEHRAN).date())
+        return Account(settings, now().date())
     book = AddressBook.invent(contacts=contacts, seed=seed)
     portal = Portal(book)
     portal.start()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from amoot_etl.cli._options import show_json, show_table
-from amoot_etl.cli._times import tehran
+from amoot_etl.tehran import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def show_changes(frame: pd.DataFrame, *, as_json: bool, parquet: Path | None) ->
         return
     rows = frame.astype(object).where(frame.notna(), None)
     if as_json:
-        show_json([{**row, "at": tehran(row["at"])} for row in rows.to_dict("records")])
+        show_json([{**row, "at": iso(row["at"])} for row in rows.to_dict("records")])
         return
     if frame.empty:
         click.echo("nothing changed")

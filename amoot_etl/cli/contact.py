@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
 from amoot_etl.cli._display import retries_told
 from amoot_etl.cli._options import as_json, portal_options, settings_of, show_json, show_table
 from amoot_etl.errors import NotFound, SettingsError
+from amoot_etl.tehran import now
 
 
 def _id(_context: click.Context, _argument: click.Parameter, value: str) -> int:
@@ -40,7 +39,7 @@ def command(contact_id: int, *, as_json: bool, **shared: Any) -> None:
             # The portal answered as it documents; what is wrong is the ID that was asked for.
             raise SettingsError(str(error), subject="contact_id") from error
     raw = contact_reader("ContactGet").gather([record]).table
-    today = dt.datetime.now(ZoneInfo("Asia/Tehran")).date()
+    today = now().date()
     cleaned = clean_table(raw, today=today, shape=settings.shape)
     clean = cleaned.contacts.to_pylist()[0]
     issues = cleaned.issues.drop_columns(["contact_id"]).to_pylist()

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from amoot_etl.cli._options import as_json, folder_of, folder_options, show_json, show_table
-from amoot_etl.cli._times import TEHRAN, tehran
+from amoot_etl.tehran import TEHRAN, iso
 
 
 @click.command()
@@ -28,7 +28,7 @@ def command(*, as_json: bool, **where: Any) -> None:
         # An empty list would look like a good answer to a script that misspelt the folder.
         require_current(folder)
     if as_json:
-        show_json([{**dataclasses.asdict(item), "published_at": tehran(item.published_at)} for item in kept])
+        show_json([{**dataclasses.asdict(item), "published_at": iso(item.published_at)} for item in kept])
         return
     show_table(
         ("", "run", "published", "mode", "contacts", "MB", "formats"),

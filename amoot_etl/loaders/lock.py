@@ -7,22 +7,19 @@ import json
 import math
 import os
 import socket
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from amoot_etl.errors import OutputLocked
 from amoot_etl.loaders.atomic import telling, write_json
+from amoot_etl.tehran import iso, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["hold_lock", "is_locked", "lock_holder"]
-
-_TEHRAN: Final = ZoneInfo("Asia/Tehran")
 
 
 def lock_holder(home: Path) -> dict[str, Any] | None:
@@ -83,7 +80,7 @@ def hold_lock(home: Path, purpose: str, wait: float | None = None) -> Iterator[d
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
                 "purpose": purpose,
-                "since": datetime.now(_TEHRAN).isoformat(timespec="seconds"),
+                "since": iso(now()),
             },
         )
         yield dead

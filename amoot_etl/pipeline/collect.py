@@ -23,9 +23,9 @@ from amoot_etl.pipeline.fetch import StartOver
 from amoot_etl.pipeline.progress import Progress
 from amoot_etl.pipeline.proof import ListAgain, Proof, Prover
 from amoot_etl.pipeline.round import Round
-from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import DirectSink, DraftSink, Sink, Tables
 from amoot_etl.pipeline.tables import GroupFacts, write_beside, write_info, write_late
+from amoot_etl.tehran import now
 from amoot_etl.transformers.text import clean
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 from amoot_etl.pipeline.guard import FULL_SCOPE, Candidate, objections
-from amoot_etl.pipeline.run import now
+from amoot_etl.tehran import iso, now
 
 if TYPE_CHECKING:
     from amoot_etl.loaders.generations import Generation
@@ -54,7 +54,7 @@ def why_in_full(  # noqa: PLR0911 - each a reason
         return "it was asked for"
     manifest = previous.manifest
     if manifest.get("scope") != FULL_SCOPE:
-        return "the current set does not hold the whole account, of which the portal's list of changes tells"
+        return "the current set holds some groups alone, and the portal's list of changes tells of the whole account"
     if manifest.get("fingerprint") != run.fingerprint:
         return "the current set was made by other rules"
     entry = previous.entry("contacts")
@@ -70,7 +70,7 @@ def why_in_full(  # noqa: PLR0911 - each a reason
     if since is None:
         return "the current set does not say when its groups were listed"
     if full_every is not None and now() - since >= full_every:
-        return f"everything was last listed at {since.isoformat(timespec='seconds')}"
+        return f"everything was last listed at {iso(since)}"
     return ""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.pipeline.fetch import Fetch, StartOver
 from amoot_etl.pipeline.resume import Reused, Shelf
+from amoot_etl.tehran import iso
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -107,7 +108,7 @@ class Listings:
             one = self._reused.get(line["group_id"])
             at = one.at if one else self._landed_at[line["group_id"]]
             landed_by = {"landed_by": one.run_id} if one else {}
-            told.append({**line, "at": at.isoformat(timespec="seconds"), **landed_by})
+            told.append({**line, "at": iso(at), **landed_by})
         return told
 
     def _landed(self, listing: Listing, segments: Sequence[Segment]) -> None:

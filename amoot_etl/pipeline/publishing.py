@@ -19,6 +19,7 @@ from amoot_etl.pipeline.guard import Candidate, guard
 from amoot_etl.pipeline.idsets import NOBODY, common, without
 from amoot_etl.pipeline.run import DEMO_URL, formats_of
 from amoot_etl.schema import SCHEMA_VERSION
+from amoot_etl.tehran import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -199,8 +200,8 @@ def _manifest(run: Run, collected: Collected, old: Ids, new: Ids) -> dict[str, A
         "tool_version": __version__,
         "schema_version": SCHEMA_VERSION,
         "mode": run.mode,
-        "started_at": run.started_at.isoformat(timespec="seconds"),
-        "finished_at": collected.finished_at.isoformat(timespec="seconds"),
+        "started_at": iso(run.started_at),
+        "finished_at": iso(collected.finished_at),
         "today": run.today.isoformat(),
         "base_url": run.portal,
         "account": run.account,
@@ -246,7 +247,7 @@ def _guarded(
 
 def _reconciliation(collected: Collected) -> list[dict[str, Any]]:
     facts = {fact.group.group_id: fact for fact in collected.groups}
-    at = collected.finished_at.isoformat(timespec="seconds")
+    at = iso(collected.finished_at)
     lines = []
     for listing in collected.listings:
         fact = facts.get(listing["group_id"])

@@ -16,10 +16,10 @@ from amoot_etl.pipeline.infull import InFull, listed_at
 from amoot_etl.pipeline.memberships import Memberships
 from amoot_etl.pipeline.proof import Proof
 from amoot_etl.pipeline.publishing import compression_of
-from amoot_etl.pipeline.run import now
 from amoot_etl.pipeline.sink import Tables
 from amoot_etl.pipeline.splice import Splice
 from amoot_etl.pipeline.tables import GroupFacts, write_beside, write_info, write_late
+from amoot_etl.tehran import now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from amoot_etl.extractors.landing import Segment
 from amoot_etl.loaders.atomic import remove_tree
 from amoot_etl.loaders.landings import LANDED, PLAN, read_note, shelves, write_note
+from amoot_etl.tehran import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,7 +90,7 @@ class Resume:
         for _, landing in dead:
             remove_tree(landing)
         if reused:
-            oldest = min(one.at for one in reused.values()).isoformat(timespec="seconds")
+            oldest = iso(min(one.at for one in reused.values()))
             runs = sorted({one.run_id for one in reused.values()})
             told = {"event": "resumed", "listings": len(reused), "oldest": oldest, "runs": runs}
             _log.info("%d listings landed in %s already, the oldest at %s", len(reused), ", ".join(runs), oldest,
@@ -144,7 +145,7 @@ class Shelf:
                 {
                     "group_id": group_id,
                     "run_id": self._run_id,
-                    "at": self._now().isoformat(),
+                    "at": iso(self._now()),
                     "clock": time.monotonic(),
                     "counts": counts,
                     "segments": [

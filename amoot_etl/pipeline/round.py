@@ -12,7 +12,7 @@ from amoot_etl.extractors.groups import ALL, NO_LABEL, Group, fetch_groups
 from amoot_etl.loaders.atomic import remove_tree
 from amoot_etl.pipeline.listings import Listings
 from amoot_etl.pipeline.room import check_room
-from amoot_etl.pipeline.run import now
+from amoot_etl.tehran import now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,6 @@ import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
-from zoneinfo import ZoneInfo
 
 from amoot_etl._version import __version__
 from amoot_etl.loaders.publish import Output
@@ -18,6 +17,7 @@ from amoot_etl.pipeline.guard import FULL_SCOPE, MAX_SHRINK
 from amoot_etl.schema import SCHEMA_VERSION, TRANSFORMS_VERSION
 from amoot_etl.settings import Settings
 from amoot_etl.shape import Shape
+from amoot_etl.tehran import iso, now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,12 +34,10 @@ __all__ = [
     "check_call",
     "fingerprint",
     "formats_of",
-    "now",
 ]
 
 DEMO_URL: Final = "demo"
 """What the manifest of a set from the embedded portal names as its portal; anything may take its place."""
-_TEHRAN: Final = ZoneInfo("Asia/Tehran")
 _DEFAULTS: Final = {"profile": "plain", "labels": "en", "compression": "none"}
 
 
@@ -151,7 +149,7 @@ class Run:
         """Give what a file says about the run."""
         from amoot_etl.loaders.contract import RunFacts  # noqa: PLC0415 - it stands beside what needs Arrow
 
-        at = finished_at.isoformat(timespec="seconds") if finished_at else ""
+        at = iso(finished_at) if finished_at else ""
         return RunFacts(self.run_id, self.mode, at, self.portal)
 
     def options(self, formats: Sequence[str], previous: Generation | None) -> dict[str, dict[str, str]]:
@@ -203,11 +201,6 @@ def fingerprint(*, raw: bool, shape: Shape | None = None) -> str:
         **(shape or Shape()).as_json(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def now() -> dt.datetime:
-    """Give the time, on Tehran's clock."""
-    return dt.datetime.now(_TEHRAN)
 
 
 def formats_of(wanted: Sequence[str], previous: Generation | None) -> list[str]:

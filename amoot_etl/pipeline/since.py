@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.generations import RUN_ID
+from amoot_etl.tehran import TEHRAN
 
 __all__ = ["read_since"]
 
-_TEHRAN: Final = ZoneInfo("Asia/Tehran")
 _FIRST_GREGORIAN: Final = 1700
 """Years before are Jalali ones."""
 
@@ -38,7 +37,7 @@ def read_since(since: str | dt.date | None) -> str | dt.datetime | None:
     moment = _read(since) if isinstance(since, str) else since
     if not isinstance(moment, dt.datetime):
         moment = dt.datetime.combine(moment, dt.time())
-    return moment if moment.tzinfo else moment.replace(tzinfo=_TEHRAN)
+    return moment if moment.tzinfo else moment.replace(tzinfo=TEHRAN)
 
 
 def _read(since: str) -> dt.date:

@@ -20,9 +20,10 @@ from amoot_etl.pipeline.export import ExportResult, export_into
 from amoot_etl.pipeline.first import ask_first
 from amoot_etl.pipeline.guard import MAX_SHRINK, groups_of
 from amoot_etl.pipeline.infull import FULL_EVERY, InFull, why_in_full
-from amoot_etl.pipeline.run import Keeping, Run, Wish, check_call, now
+from amoot_etl.pipeline.run import Keeping, Run, Wish, check_call
 from amoot_etl.pipeline.runlog import run_log
 from amoot_etl.settings import Settings, load_settings
+from amoot_etl.tehran import iso, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,7 +131,7 @@ def sync(  # noqa: PLR0913 - each is a flag of the command
             output.sweep_landings(dt.timedelta(0))
         except AmootError as error:
             with contextlib.suppress(OutputError):
-                told = {"at": _at(now()), "outcome": "failed", "error": type(error).__name__}
+                told = {"at": iso(now()), "outcome": "failed", "error": type(error).__name__}
                 output.write_note(LAST_CHECK, {**told, "message": str(error)})
             raise
         result = SyncResult(
@@ -204,16 +205,16 @@ class _Work:
         return _Done("exported", outcome.manifest, outcome.warnings, why)
 
     def _new_run(self, mode: Literal["export", "sync"], previous: Generation | None) -> Run:
-        raw = previous is not None and previous.entry("contacts_raw") is not None
-        # Who took some groups alone does not get everybody's data by a sync, not even over a damaged set.
-        shown = newest_readable(self._output.folder)
+        # What takes the place of a damaged set holds what that one held: who took some groups alone, or no raw fields,
+        # does not get everybody's data by a sync.
+        shown = previous or newest_readable(self._output.folder)
         return Run(
             self._client.settings,
             self.run_id,
             mode=mode,
             portal=self._portal,
             groups=groups_of(shown.manifest) if shown else (),
-            raw=raw,
+            raw=shown is not None and shown.entry("contacts_raw") is not None,
             today=self._today,
         )
 
@@ -251,7 +252,7 @@ class _Work:
 
 def _note(result: SyncResult) -> dict[str, Any]:
     return {
-        "at": _at(now()),
+        "at": iso(now()),
         "outcome": result.outcome,
         "why": result.why,
         "run_id": result.run_id,
@@ -259,7 +260,3 @@ def _note(result: SyncResult) -> dict[str, Any]:
         "warnings": result.warnings,
         "seconds": round(result.seconds, 3),
     }
-
-
-def _at(moment: dt.datetime) -> str:
-    return moment.isoformat(timespec="seconds")

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     Micros = npt.NDArray[np.int64]
     Rows = npt.NDArray[np.int64]
 
-__all__ = ["NO_STAMP", "TEHRAN", "Stamps", "read_stamps", "read_update_times", "stamp_order"]
+__all__ = ["NO_STAMP", "STAMP_TYPE", "Stamps", "read_stamps", "read_update_times", "stamp_order"]
 
-TEHRAN: Final = pa.timestamp("us", "Asia/Tehran")
+STAMP_TYPE: Final = pa.timestamp("us", "Asia/Tehran")
 NO_STAMP: Final = -(2**63)
 """Stands for "no readable time" in an int64 array of microseconds."""
 _DAY: Final = 86_400_000_000
@@ -106,7 +106,7 @@ def read_stamps(array: pa.Array, *, column: str = "updated_at", today: dt.date |
     """
     size = len(array)
     if array.null_count == size:
-        return Stamps(pa.nulls(size, TEHRAN), pa.nulls(size, pa.date32()), pa.nulls(size, DICTIONARY), [])
+        return Stamps(pa.nulls(size, STAMP_TYPE), pa.nulls(size, pa.date32()), pa.nulls(size, DICTIONARY), [])
     texts = _texts(array)
     read = _read(texts, today)
     none = read.naive == NO_STAMP
@@ -117,7 +117,7 @@ def read_stamps(array: pa.Array, *, column: str = "updated_at", today: dt.date |
     distinct, [slots] = distinct_days(days)
     index = pa.array(slots, mask=mask)
     return Stamps(
-        pa.array(instants, mask=mask).view(TEHRAN),
+        pa.array(instants, mask=mask).view(STAMP_TYPE),
         pa.array(days, mask=mask).view(pa.date32()),
         pa.DictionaryArray.from_arrays(index, days_to_text(distinct), safe=False),
         [Finding(column, rule, rows, texts.take(pa.array(rows)), told) for rule, rows, told in read.troubles],
@@ -178,7 +178,7 @@ def _read(texts: pa.Array, today: dt.date | None) -> _Read:
     told = np.concatenate((told, odd[tells]))
     one_by_one = np.array([one.instant or 0 for one in ones], np.int64)[places[tells]]
     instants = np.concatenate((their_instants, one_by_one))
-    naive[told] = pc.local_timestamp(pa.array(instants).view(TEHRAN)).view(pa.int64()).to_numpy()
+    naive[told] = pc.local_timestamp(pa.array(instants).view(STAMP_TYPE)).view(pa.int64()).to_numpy()
     kinds = list(dict.fromkeys(one.trouble for one in ones if one.trouble is not None))
     kind = np.array([kinds.index(one.trouble) if one.trouble else -1 for one in ones], np.intp)[places]
     troubles = [(rule, odd[kind == number], why) for number, (rule, why) in enumerate(kinds)]

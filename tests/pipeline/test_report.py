@@ -25,13 +25,14 @@ from amoot_etl.errors import OutputError, SettingsError, VerificationError
 from amoot_etl.loaders.generations import require_current
 from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.report import report, report_text, write
-from amoot_etl.pipeline.report.feed import TEHRAN, Feed, Publish, read_feed, sizes
+from amoot_etl.pipeline.report.feed import Feed, Publish, read_feed, sizes
 from amoot_etl.pipeline.report.figures import figures_of
 from amoot_etl.pipeline.report.fold import SMALLEST, Part, fold, is_small
 from amoot_etl.pipeline.report.reconciled import reconciliation
 from amoot_etl.pipeline.report.words import LANGUAGES, Words
 from amoot_etl.schema import RULES
 from amoot_etl.settings import Settings
+from amoot_etl.tehran import TEHRAN
 from amoot_etl.transformers._mobile_ranges import RANGES
 from amoot_etl.transformers.quality import completeness, duplicates_by_mobile, likely_same_person
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from amoot_etl.transformers.stamps import (
     NO_STAMP,
-    TEHRAN,
+    STAMP_TYPE,
     _read_odd,
     read_stamps,
     read_update_times,
@@ -233,7 +233,7 @@ def test_types_are_the_schemas():
     """Instant, day and text have their types also when all is null."""
     for array in (pa.array(["2025-10-21"]), pa.nulls(2, pa.string()), pa.array(["x"])):
         stamps = read_stamps(array)
-        assert stamps.updated_at.type == TEHRAN
+        assert stamps.updated_at.type == STAMP_TYPE
         assert stamps.updated_date.type == pa.date32()
         assert stamps.updated_date_jalali.type == pa.dictionary(pa.int32(), pa.string())
 

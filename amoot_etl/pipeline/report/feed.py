@@ -5,20 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amoot_etl.loaders.generations import RUN_ID
+from amoot_etl.tehran import TEHRAN
 from amoot_etl.transformers.calendar import calendar_table
 
 if TYPE_CHECKING:
     from amoot_etl.loaders.generations import Generation
 
-__all__ = ["TEHRAN", "Feed", "Publish", "Size", "jalali_day", "read_feed", "run_moment", "sizes"]
+__all__ = ["Feed", "Publish", "Size", "jalali_day", "read_feed", "run_moment", "sizes"]
 
-TEHRAN: Final = ZoneInfo("Asia/Tehran")
 
 _FEW_PUBLISHES: Final = 12
 _FEW_DAYS: Final = 31

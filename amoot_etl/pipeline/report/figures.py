@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.pipeline.report.feed import TEHRAN, jalali_day, read_feed, sizes
+from amoot_etl.pipeline.report.feed import jalali_day, read_feed, sizes
 from amoot_etl.pipeline.report.fold import Folded, Part, fold
 from amoot_etl.pipeline.report.overlap import Pair, overlap
 from amoot_etl.pipeline.report.reading import Tables
 from amoot_etl.pipeline.report.reconciled import Reconciliation, reconciliation
+from amoot_etl.tehran import TEHRAN
 from amoot_etl.transformers.text import key_array
 
 if TYPE_CHECKING:
