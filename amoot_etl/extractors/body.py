@@ -11,16 +11,17 @@ from __future__ import annotations
 import json
 import re
 import threading
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors import careful
-from amoot_etl.extractors.places import places_of
+from amoot_etl.extractors.counts import count_values
 from amoot_etl.extractors.uniform import read_uniform
+from amoot_etl.ids import usable_ids
+from amoot_etl.utf8 import sayable, text_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from amoot_etl.extractors.landing import Segment
 
-__all__ = ["LITERALS", "UNREADABLE", "BodyReader", "Raw", "usable_ids"]
+__all__ = ["LITERALS", "UNREADABLE", "BodyReader", "Raw"]
 
 UNREADABLE: Final = "_unreadable"
 """The column of records that could not be read, where a DataFrame is made of them."""
@@ -45,8 +46,6 @@ _OWN: Final = frozenset({LITERALS, UNREADABLE})
 _CAREFUL_ROWS: Final = 20_000
 _BLOCK: Final = 1 << 20
 _LONGEST_RECORD: Final = 1 << 24
-_BLANKS: Final = (b" ", b"\t", b"\n", b"\r")
-_DIGITS: Final = range(24)
 _ID: Final = re.compile(r"([0-9]{1,19})(?:\.0+)?")
 
 
@@ -122,14 +121,14 @@ class BodyReader:
         """Make a chunk of records that were read one by one."""
         key = self._known[0]
         known = set(self._known)
-        good = [_sayable(record, known) for record in batch if _usable(record.text.get(key))]
+        good = [_named(record, known) for record in batch if _usable(record.text.get(key))]
         unreadable = [record.raw for record in batch if not _usable(record.text.get(key))]
         columns = {name: [record.text.get(name) for record in good] for name in self._known}
         for record in good:
             for name, value in record.text.items():
                 if name not in known and name not in columns and value is not None:
                     columns[name] = [other.text.get(name) for other in good]
-        table = pa.table({name: _strings(values) for name, values in columns.items()})
+        table = pa.table({name: text_array(values) for name, values in columns.items()})
         self._remember(table.column_names[len(self._known) :])
         # A number for a documented field is its text; only what is nested (or unknown) needs to be told apart.
         literals = [
@@ -137,7 +136,7 @@ class BodyReader:
             for record in good
         ]
         if any(literals):
-            table = table.append_column(LITERALS, _strings(literals))
+            table = table.append_column(LITERALS, text_array(literals))
         return Raw(table, unreadable)
 
     def hashes(self, table: pa.Table) -> npt.NDArray[np.uint64]:
@@ -185,7 +184,7 @@ class BodyReader:
         """Have DuckDB read a segment; None unless it is proved that nothing was lost or changed."""
         import duckdb  # noqa: PLC0415 - as above
 
-        values = _count_values(data)
+        values = count_values(data)
         if values is None:
             return None
         unknown = tuple(self._unknown)
@@ -214,94 +213,9 @@ def _as_itself(path: Path) -> str:
     return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
-def usable_ids(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int64] | None:
-    """Read IDs from their text: whole numbers from 1 up; None unless every one is usable."""
-    try:
-        ids = pc.cast(column, pa.int64())
-    except pa.ArrowInvalid:
-        whole = pc.replace_substring_regex(column, r"^([0-9]{1,19})\.0+$", r"\1")
-        try:
-            ids = pc.cast(whole, pa.int64())
-        except pa.ArrowInvalid:
-            return None
-    if ids.null_count or _any_hex(column):
-        return None
-    numbers: npt.NDArray[np.int64] = ids.to_numpy()
-    return None if len(numbers) and numbers.min() < 1 else numbers
-
-
-def _any_hex(column: pa.ChunkedArray | pa.Array) -> bool:
-    """Say whether a number is written as `0x10`, which Arrow reads as sixteen."""
-    # Nearly always all are digits, which is told in a sixth of the time.
-    return not pc.all(pc.ascii_is_decimal(column)).as_py() and any(
-        pc.any(pc.match_substring(column, letter)).as_py() for letter in "xX"
-    )
-
-
 def _usable(text: str | None) -> bool:
     match = _ID.fullmatch(text or "")
     return match is not None and 1 <= int(match[1]) < 1 << 63
-
-
-def _count_values(data: npt.NDArray[np.uint8]) -> int | None:
-    """Count the values that are not null in compact or spaced JSON; None where only a careful reading is safe.
-
-    Every key ends in an unescaped quote and a colon, and nothing else does. What follows says what the value is.
-    Not safe are nested values (they hold keys of their own), and numbers that are not plain digits (`1.10` must
-    not become `1.1`).
-    """
-    ends = places_of(data, b'":')
-    if len(ends) and ends[-1] + 4 >= len(data):
-        return None
-    escaped = data[ends - 1] == ord("\\")
-    if escaped.any():
-        # A quote after an escaped backslash does end a key, but no key of the portal's holds one.
-        if (data[ends[escaped] - 2] == ord("\\")).any():
-            return None
-        ends = ends[~escaped]
-    if any(_ends_a_key(data, colon) for blank in _BLANKS for colon in places_of(data, blank + b":").tolist()):
-        return None
-    starts = ends + 2
-    first = data[starts]
-    spaced = first == ord(" ")
-    if spaced.any():
-        starts = starts + spaced
-        first = data[starts]
-    kinds = np.bincount(first, minlength=256)
-    numbers = int(kinds[ord("0") : ord("9") + 1].sum())
-    plain = int(kinds[[ord('"'), ord("t"), ord("f"), ord("n")]].sum())
-    if numbers + plain != len(ends) or not _plain_numbers(data, starts, first, numbers):
-        return None
-    return len(ends) - int(kinds[ord("n")])
-
-
-def _ends_a_key(data: npt.NDArray[np.uint8], place: int) -> bool:
-    """Say whether the white space at a place, which a colon follows, may stand behind a key: it was not counted."""
-    while place > 0 and data[place : place + 1].tobytes() in _BLANKS:
-        place -= 1
-    return bool(data[place] == ord('"'))
-
-
-def _plain_numbers(
-    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], first: npt.NDArray[np.uint8], count: int
-) -> bool:
-    """Say whether every number is digits up to the comma or bracket that ends it."""
-    if not count:
-        return True
-    at = starts[(first >= ord("0")) & (first <= ord("9"))]
-    for _ in _DIGITS:
-        at = at + 1
-        if len(at) and at.max() >= len(data):
-            return False
-        byte = data[at]
-        digit = (byte >= ord("0")) & (byte <= ord("9"))
-        ended = (byte == ord(",")) | (byte == ord("}"))
-        if not (digit | ended).all():
-            return False
-        at = at[digit]
-        if not len(at):
-            return True
-    return False
 
 
 def _with_unknown(table: pa.Table, unknown: tuple[str, ...]) -> pa.Table:
@@ -322,9 +236,9 @@ def _with_unknown(table: pa.Table, unknown: tuple[str, ...]) -> pa.Table:
                 text.append(value)
             else:
                 text.append(None if value is None else json.loads(value))
-        table = table.set_column(index, name, _strings(text))
+        table = table.set_column(index, name, text_array(text))
     if any(literals):
-        table = table.append_column(LITERALS, _strings([_marks(names) for names in literals]))
+        table = table.append_column(LITERALS, text_array([_marks(names) for names in literals]))
     return table
 
 
@@ -332,17 +246,15 @@ def _marks(names: list[str]) -> str | None:
     return json.dumps(names, ensure_ascii=False) if names else None
 
 
-def _sayable(record: careful.Record, known: set[str]) -> careful.Record:
+def _named(record: careful.Record, known: set[str]) -> careful.Record:
     """Give a record whose unknown fields have names that a column can have; nearly always the record itself."""
-    odd = [
-        name for name in record.text if name not in known and (name in _OWN or careful.sayable(name) != name)
-    ]
+    odd = [name for name in record.text if name not in known and (name in _OWN or sayable(name) != name)]
     if not odd:
         return record
     new: dict[str, str] = {}
     taken = {*_OWN, *record.text}
     for name in odd:
-        said = careful.sayable(name)
+        said = sayable(name)
         while said in taken:
             said += "_"
         taken.add(said)
@@ -351,15 +263,6 @@ def _sayable(record: careful.Record, known: set[str]) -> careful.Record:
         text={new.get(name, name): value for name, value in record.text.items()},
         literals={new.get(name, name): nested for name, nested in record.literals.items()},
     )
-
-
-def _strings(values: list[Any]) -> pa.Array:
-    """Make an Arrow array; a lone surrogate, which no UTF-8 can hold, becomes U+FFFD."""
-    try:
-        return pa.array(values, pa.string())
-    except UnicodeEncodeError:
-        whole = [value if value is None else careful.sayable(value) for value in values]
-        return pa.array(whole, pa.string())
 
 
 def _joined(segments: Iterable[Segment]) -> Iterator[bytes]:

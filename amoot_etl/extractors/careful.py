@@ -17,7 +17,7 @@ from amoot_etl.client import unexpected
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Record", "depth", "fields", "record", "records", "sayable", "value_end"]
+__all__ = ["Record", "depth", "fields", "record", "records", "value_end"]
 
 # The string's loop is unrolled: a step a run of plain characters, not a step (and a place to come back to) each. A
 # string that the text cuts off is a token too, or each quote inside it would be tried as the beginning of one.
@@ -48,15 +48,6 @@ class Record(NamedTuple):
     """Fields whose text is JSON and not a string's content: true for nested values (or none at all)."""
     raw: str
     """The element as sent."""
-
-
-def sayable(text: str) -> str:
-    """Give a text as UTF-8 can hold it: a lone surrogate becomes U+FFFD.
-
-    >>> sayable("a" + chr(0xD800)) == "a" + chr(0xFFFD)
-    True
-    """
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def records(blocks: Iterable[bytes], method: str) -> Iterator[Record]:

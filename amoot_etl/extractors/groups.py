@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from amoot_etl.client import unexpected
-from amoot_etl.extractors.careful import sayable
+from amoot_etl.utf8 import sayable
 
 if TYPE_CHECKING:
     import pandas as pd

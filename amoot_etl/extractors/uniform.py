@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.extractors.careful import sayable
 from amoot_etl.extractors.places import MOST_BYTES, bytes_at, stands_at, with_gaps
+from amoot_etl.utf8 import sayable
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -8,10 +8,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from amoot_etl.errors import UnexpectedAnswer
-from amoot_etl.extractors.body import BodyReader, usable_ids
+from amoot_etl.extractors.body import BodyReader
 from amoot_etl.extractors.contacts import frame_of, iter_listing
 from amoot_etl.extractors.groups import ALL
 from amoot_etl.extractors.landing import UPDATES
+from amoot_etl.ids import usable_ids
 from amoot_etl.schema import UPDATE_FIELDS
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from amoot_etl.pipeline.numbers import SharedNumbers
 from amoot_etl.pipeline.waiting import keep, mapped
 from amoot_etl.schema import RAW, TABLES
 from amoot_etl.shape import Shape
-from amoot_etl.transformers.contacts import wanted_issues
+from amoot_etl.transformers.issues import wanted_issues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from amoot_etl.extractors.body import usable_ids
+from amoot_etl.ids import usable_ids
 from amoot_etl.loaders.arrow import decoded_type
 from amoot_etl.loaders.parquet_patch import ParquetPatch
 from amoot_etl.pipeline.idsets import inside, union, without

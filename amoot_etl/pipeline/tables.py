@@ -11,7 +11,7 @@ from amoot_etl.loaders.parquet import streamed
 from amoot_etl.pipeline.crew import meanwhile
 from amoot_etl.schema import TABLES
 from amoot_etl.transformers.calendar import calendar_table
-from amoot_etl.transformers.contacts import ISSUE_TYPES
+from amoot_etl.transformers.issues import ISSUE_TYPES
 
 if TYPE_CHECKING:
     import datetime as dt

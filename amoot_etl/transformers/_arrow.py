@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from amoot_etl.utf8 import text_array
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -62,6 +64,8 @@ def strings(values: pd.Series) -> pa.Array:
     import pandas as pd  # noqa: PLC0415 - only who calls this has frames
 
     need_series(values)
+    if isinstance(values.dtype, pd.SparseDtype):
+        values = pd.Series(np.asarray(values), index=values.index)
     array: Any
     if isinstance(values.dtype, pd.ArrowDtype) and not pa.types.is_floating(values.dtype.pyarrow_dtype):
         array = pa.chunked_array(values.array.__arrow_array__())
@@ -69,12 +73,15 @@ def strings(values: pd.Series) -> pa.Array:
     elif isinstance(values.dtype, pd.StringDtype) or pd.api.types.is_integer_dtype(values.dtype):
         array = pa.array(values)
     else:
-        array = pa.array([_text(value) for value in values], pa.string())
+        array = text_array([_text(value) for value in values])
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    return array if array.type == pa.string() else pc.cast(array, pa.string())
+    try:
+        return array if array.type == pa.string() else pc.cast(array, pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise TypeError(f"a column of {array.type} has no texts: make them first") from None
 
 
 def need_series(values: Any) -> None:
@@ -94,7 +101,7 @@ def _text(value: Any) -> str | None:
     """Give one object's text, as a person would write it: a float that is whole has no `.0`."""
     import pandas as pd  # noqa: PLC0415 - only who calls this has frames
 
-    if isinstance(value, (list, dict, set, tuple)):
+    if pd.api.types.is_list_like(value):
         raise TypeError(f"a {type(value).__name__} has no one text: expand it first")
     if pd.isna(value):
         return None

@@ -19,20 +19,20 @@ from amoot_etl.transformers._arrow import BLOCK, blocks, bytes_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["DIGITS", "Ints", "numbers", "skeleton", "skeletons", "ten_digits"]
+__all__ = ["DIGITS", "SEPARATORS", "Ints", "numbers", "skeleton", "skeletons", "ten_digits"]
 
 Ints = npt.NDArray[np.int64]
 
 DIGITS: Final = "0-9۰-۹٠-٩０-９"
 """The digits that people type, as the inside of a regular expression's class."""
 
-# What stands between the digits of a number without meaning anything, then what cannot be seen at all.
-_IGNORED: Final = (
+SEPARATORS: Final = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f -–—‐‑‒―−－.．·•()（）[]/\\／_,،'’`~|:؛;*"
     "\x85\xa0\xad\u0640\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d"
     "\u202e\u202f\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
     "\u2007\u2008\u2009\u200a"
 )
+"""What stands between the digits of a number without meaning anything, then what cannot be seen at all."""
 
 
 def _skeleton_table() -> npt.NDArray[np.uint8]:
@@ -41,7 +41,7 @@ def _skeleton_table() -> npt.NDArray[np.uint8]:
     for zero in map(ord, "0\u0660\u06f0\uff10"):
         table[zero : zero + 10] = np.arange(ord("0"), ord("9") + 1)
     table[[ord(char) for char in "+＋"]] = ord("+")
-    table[[ord(char) for char in _IGNORED]] = 0
+    table[[ord(char) for char in SEPARATORS]] = 0
     return table
 
 

@@ -8,12 +8,13 @@ the pipeline.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from amoot_etl.ids import usable_ids
 from amoot_etl.schema import CONTACT_FIELDS
 from amoot_etl.shape import Shape
 from amoot_etl.transformers._arrow import DICTIONARY, Finding, decoded, encoded, strings
@@ -21,36 +22,19 @@ from amoot_etl.transformers.custom import read_custom
 from amoot_etl.transformers.dates import DateFields, read_date_pairs
 from amoot_etl.transformers.email import read_email
 from amoot_etl.transformers.gender import read_gender
+from amoot_etl.transformers.issues import issue_table, wanted_issues
 from amoot_etl.transformers.mobile import read_mobile
 from amoot_etl.transformers.stamps import read_stamps
 from amoot_etl.transformers.text import clean_arrays, join_names
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable
 
     import numpy.typing as npt
     import pandas as pd
 
-__all__ = [
-    "ISSUE_TYPES",
-    "Cleaned",
-    "CleanedTable",
-    "clean_contacts",
-    "clean_table",
-    "issue_table",
-    "wanted_issues",
-]
-
-ISSUE_TYPES: Final = pa.schema(
-    [
-        ("contact_id", pa.int64()),
-        ("column", pa.string()),
-        ("rule", pa.string()),
-        ("value", pa.string()),
-        ("detail", pa.string()),
-    ]
-)
+__all__ = ["Cleaned", "CleanedTable", "clean_contacts", "clean_table"]
 
 _LITERALS: Final = "_literals"
 _TEXT: Final = {
@@ -171,8 +155,10 @@ class _Chain:
 
     def run(self) -> CleanedTable:
         """Read every column."""
-        ids = _ids(self.field("ID"))
-        self.columns["contact_id"] = ids
+        numbers = usable_ids(self.field("ID"))
+        if numbers is None:
+            raise ValueError("a row has no usable ID: a whole number from 1 up")
+        ids = self.columns["contact_id"] = pa.array(numbers)
         for field, column in (("Active", "active"), ("Deleted", "deleted")):
             self.columns[column] = self._bool(field, column)
         mobiles = self._mobile()
@@ -320,83 +306,11 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def issue_table(ids: pa.Array, findings: Sequence[Finding], columns: Sequence[str]) -> pa.Table:
-    """Give findings as rows of `issues`, by row of the chunk and in the order of the columns they are about.
-
-    Args:
-        ids: The contact of each row.
-        findings: What was found.
-        columns: The columns of contacts, in order.
-    """
-    findings = [finding for finding in findings if len(finding.rows)]
-    if not findings:
-        return ISSUE_TYPES.empty_table()
-    order = {name: number for number, name in enumerate(columns)}
-    findings = sorted(findings, key=lambda finding: order.get(finding.column, -1))
-    rows = np.concatenate([finding.rows for finding in findings])
-    arrays: dict[str, Any] = {
-        "contact_id": ids.take(pa.array(rows)),
-        "column": _repeat([(finding.column, len(finding.rows)) for finding in findings]),
-        "rule": _repeat([(finding.rule, len(finding.rows)) for finding in findings]),
-        "value": pa.concat_arrays([decoded(finding.values) for finding in findings]),
-        "detail": pa.concat_arrays([_detail(finding) for finding in findings]),
-    }
-    table = pa.table(arrays, schema=ISSUE_TYPES)
-    return table.take(pa.array(np.argsort(rows, kind="stable")))
-
-
-def wanted_issues(issues: pa.Table, shape: Shape) -> pa.Table:
-    """Give the issues of wanted columns: what a column holds that nobody wants is not to stand in issues either."""
-    if shape.is_whole or not issues.num_rows:
-        return issues
-    issues = issues.filter(_of(issues, shape.told_of))
-    if shape.shown == shape.told_of:
-        return issues
-    values = pc.if_else(_of(issues, shape.shown), issues.column("value"), pa.scalar(None, pa.string()))
-    return issues.set_column(issues.schema.get_field_index("value"), "value", values)
-
-
-def _of(issues: pa.Table, columns: Collection[str]) -> pa.ChunkedArray:
-    """Say which issues are of one of these columns, or of none."""
-    column = issues.column("column")
-    return pc.or_(pc.is_null(column), pc.is_in(column, pa.array(sorted(columns), pa.string())))
-
-
-def _detail(finding: Finding) -> pa.Array:
-    if isinstance(finding.detail, str):
-        return _repeat([(finding.detail, len(finding.rows))])
-    return decoded(finding.detail)
-
-
-def _repeat(runs: list[tuple[str, int]]) -> pa.Array:
-    return pa.array([text for text, _ in runs], pa.string()).take(
-        pa.array(np.repeat(np.arange(len(runs)), [length for _, length in runs]))
-    )
-
-
 def _without(finding: Finding, rows: set[int]) -> Finding:
     kept = ~np.isin(finding.rows, list(rows))
     mask = pa.array(kept)
     detail = finding.detail if isinstance(finding.detail, str) else finding.detail.filter(mask)
     return Finding(finding.column, finding.rule, finding.rows[kept], finding.values.filter(mask), detail)
-
-
-def _ids(texts: pa.Array) -> pa.Array:
-    try:
-        ids = pc.cast(texts, pa.int64())
-    except pa.ArrowInvalid:
-        whole = pc.replace_substring_regex(texts, r"^([0-9]+)\.0+$", r"\1")
-        try:
-            ids = pc.cast(whole, pa.int64())
-        except pa.ArrowInvalid:
-            raise ValueError("a row has an ID that is no whole number") from None
-    if ids.null_count:
-        raise ValueError("a row has no ID")
-    # Arrow reads `0x10` as sixteen. Nearly always all are digits, which is told in a sixth of the time.
-    digits = pc.all(pc.ascii_is_decimal(texts)).as_py()
-    if not digits and any(pc.any(pc.match_substring(texts, letter)).as_py() for letter in "xX"):
-        raise ValueError("a row has an ID that is no whole number")
-    return ids
 
 
 def _whole(table: pa.Table) -> list[pa.Array]:

@@ -148,15 +148,7 @@ def _read(texts: pa.Array, field: CustomField, today: dt.date) -> Custom:  # noq
         values, wrong, details = read_numbers(texts, field.places if field.type == "decimal" else None)
         return Custom((values,), _invalid(texts, wrong, name, details))
     if field.type == "mobile":
-        mobiles = read_mobile(texts, column=name)
-        findings = [finding._replace(rule=_RULE) for finding in mobiles.findings]
-        told = np.zeros(len(texts), bool)
-        for finding in findings:
-            told[finding.rows] = True
-        # Signs without digits are no number, as zeros are; but no mobile_raw keeps what stood in this field.
-        empty = pc.or_(are_blank(texts), pc.match_substring_regex(pc.fill_null(texts, ""), _ZERO))
-        lost = pc.and_not(mobiles.mobile.is_null(), pc.or_(empty, pa.array(told)))
-        return Custom((mobiles.mobile,), findings + _invalid(texts, lost, name, "no digits"))
+        return _mobiles(texts, name)
     if field.type == "email":
         emails, findings = read_email(texts, column=name)
         return Custom((emails,), [finding._replace(rule=_RULE) for finding in findings])
@@ -173,6 +165,16 @@ def _read(texts: pa.Array, field: CustomField, today: dt.date) -> Custom:  # noq
     if field.type == "json":
         return _json(texts, name)
     return Custom((clean_array(texts),), [])
+
+
+def _mobiles(texts: pa.Array, name: str) -> Custom:
+    """Read numbers; zeros alone are none, and nothing is lost with them."""
+    read = read_mobile(texts, column=name)
+    findings = [finding._replace(rule=_RULE) for finding in read.findings]
+    # Signs without digits are no number either; but no mobile_raw keeps what stood in this field.
+    empty = pc.or_(are_blank(texts), pc.match_substring_regex(texts, _ZERO))
+    signs = pc.and_not(read.mobile_kind.is_null(), empty)
+    return Custom((read.mobile,), findings + _invalid(texts, signs, name, "no digits"))
 
 
 def _words(

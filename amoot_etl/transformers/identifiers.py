@@ -24,8 +24,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.transformers._arrow import Finding, decoded, series, strings
-from amoot_etl.transformers._digits import skeletons
+from amoot_etl.transformers._arrow import Finding, bytes_of, decoded, series, strings
+from amoot_etl.transformers._digits import SEPARATORS, skeletons
 from amoot_etl.transformers.text import are_blank
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ _RULES: Final = {
 IDENTIFIERS: Final = tuple(_RULES)
 """The kinds that `read_identifier` knows, and that a mapping may name."""
 
-_SHEBA_PREFIX: Final = r"^[\s\x{a0}\x{200c}-\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}]*[IiＩｉ][RrＲｒ]"
+_BETWEEN: Final = "[" + "".join(f"\\x{{{ord(sign):x}}}" for sign in SEPARATORS) + "]*"
+_SHEBA_PREFIX: Final = f"^{_BETWEEN}[IiＩｉ]{_BETWEEN}[RrＲｒ]"
 
 
 def _read(array: pa.Array, kind: str) -> tuple[pa.Array, pa.Array]:
@@ -127,8 +128,8 @@ def _read(array: pa.Array, kind: str) -> tuple[pa.Array, pa.Array]:
         digits = pc.if_else(short, pc.utf8_lpad(digits, rule.width, padding="0"), digits)
     shaped = pc.match_substring_regex(digits, f"^[0-9]{{{rule.width}}}$")
     rows = np.flatnonzero(shaped.to_numpy(zero_copy_only=False))
-    text = "".join(digits.take(pa.array(rows)).to_pylist()).encode()
-    matrix = np.frombuffer(text, np.uint8).reshape(len(rows), rule.width).astype(np.int64) - ord("0")
+    text, _ = bytes_of(digits.take(pa.array(rows)))
+    matrix = text.reshape(len(rows), rule.width).astype(np.int64) - ord("0")
     valid = np.zeros(len(array), np.bool_)
     valid[rows] = rule.check(matrix)
     forms = pc.if_else(pa.array(valid), pc.binary_join_element_wise(rule.prefix, digits, ""), None)

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from amoot_etl.demo import AddressBook
 from amoot_etl.errors import AmootError
 from amoot_etl.extractors import careful, uniform
-from amoot_etl.extractors.body import usable_ids
 from amoot_etl.extractors.contacts import contact_reader
 from amoot_etl.extractors.uniform import read_uniform
+from amoot_etl.ids import usable_ids
 from amoot_etl.schema import CONTACT_FIELDS
+from amoot_etl.utf8 import sayable
 
 EXAMPLES = int(os.environ.get("AMOOT_TEST_BODIES", "50"))
 """Segments for each property; `AMOOT_TEST_BODIES=20000` looks longer."""
@@ -93,7 +94,7 @@ def carefully(data):
 
 def text_of(value):
     """Give, independently, the text of a plain value."""
-    return careful.sayable(value if isinstance(value, str) else json.dumps(value))
+    return sayable(value if isinstance(value, str) else json.dumps(value))
 
 
 @pytest.mark.usefixtures("_in_small_steps")

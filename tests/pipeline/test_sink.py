@@ -15,7 +15,8 @@ from amoot_etl.pipeline.memberships import Memberships
 from amoot_etl.pipeline.sink import Batch, DraftSink, Tables
 from amoot_etl.schema import CONTACT_FIELDS
 from amoot_etl.shape import Shape
-from amoot_etl.transformers.contacts import ISSUE_TYPES, CleanedTable
+from amoot_etl.transformers.contacts import CleanedTable
+from amoot_etl.transformers.issues import ISSUE_TYPES
 
 BATCHES = 9
 RUN = RunFacts("20261101T000000")

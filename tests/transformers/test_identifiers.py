@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amoot_etl.transformers import identifiers
+from amoot_etl.transformers._digits import SEPARATORS
 from amoot_etl.transformers.identifiers import IDENTIFIERS, read_identifier
 
 VALID = {
@@ -124,8 +125,14 @@ def test_a_national_id_gets_its_lost_zeros_back(text, expected):
 def test_a_sheba_may_lack_its_ir():
     """24 digits alone are read as well, and the normal form has the letters, whatever their case and width."""
     number = VALID["sheba"][0]
-    forms = [number[2:], "ＩＲ" + number[2:], "ir " + number[2:], "\u200eiR" + number[2:]]
-    assert _read("sheba", *forms)[0].to_pylist() == [number] * 4
+    forms = [
+        number[2:],
+        "ＩＲ" + number[2:],
+        "ir " + number[2:],
+        *(f"{mark}i{mark}R{number[2:]}" for mark in SEPARATORS),
+    ]
+    assert set(_read("sheba", *forms)[0].to_pylist()) == {number}
+    assert _read("sheba", "XIR" + number[2:], "IRR" + number[2:])[0].null_count == 2
 
 
 @pytest.mark.parametrize("kind", IDENTIFIERS)
