@@ -23,6 +23,7 @@ import pandas as pd
 try:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.text import Text
     from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise ImportError(
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from matplotlib.axes import Axes
+    from matplotlib.backend_bases import RendererBase
 
 __all__ = ["Chart", "bars", "columns", "fa_number", "fa_text", "grid", "lines"]
 
@@ -44,6 +46,7 @@ _INK: Final = "#2f3b45"
 _SOFT: Final = "#d9dee2"
 _COLOURS: Final = ("#2a78b5", "#e08a2e", "#3f9b6c", "#b04a5a")
 _WIDTH: Final = 7.0
+_MOST_DECIMALS: Final = 6
 _LINE: Final = 80  # letters that stand beside each other below a chart, the marks of isolates among them
 
 Lang = Literal["fa", "en"]
@@ -51,6 +54,12 @@ Lang = Literal["fa", "en"]
 
 class Chart(Figure):
     """A matplotlib figure that a notebook shows as a picture, whatever is set up there."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw what was set: a name with two dollar signs is a name, not a formula."""
+        for text in self.findobj(Text):
+            text.set_parse_math(False)
+        super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         picture = BytesIO()
@@ -317,8 +326,10 @@ def _text(name: object, lang: Lang) -> str:
 def _number(value: float, lang: Lang, *, share: bool = False) -> str:
     number = value * 100 if share else value
     whole = float(value).is_integer()
+    decimals = 0 if share or whole else 1
     # A share is not called 0 or 100 percent unless it is.
-    decimals = int(not whole and (not share or round(number) in {0, 100}))
+    while share and not whole and decimals < _MOST_DECIMALS and round(number, decimals) in {0, 100}:
+        decimals += 1
     if lang == "fa":
         return fa_number(number, decimals) + ("٪" if share else "")
     return f"{number:,.{decimals}f}" + ("%" if share else "")

@@ -29,7 +29,7 @@ __all__ = [
 
 SCHEMA_VERSION: Final = 1
 
-TRANSFORMS_VERSION: Final = 3
+TRANSFORMS_VERSION: Final = 4
 """Raised whenever the same records come out of the transformers differently: sync then exports anew."""
 
 CONTACT_FIELDS: Final = (

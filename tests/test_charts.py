@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib import get_data_path
 from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.text import Text
 from matplotlib.textpath import TextToPath
 
 from amoot_etl.charts import bars, columns, fa_number, fa_text, grid, lines
@@ -55,7 +56,7 @@ def test_a_share_is_not_rounded_to_all_or_nothing():
     axes = bars(
         pd.Series([0.9999, 0.996, 0.0004, 0.5, 0.0], index=list("abcde")), lang="en", share=True
     ).axes[0]
-    assert [text.get_text() for text in axes.texts] == ["100.0%", "99.6%", "0.0%", "50%", "0%"]
+    assert [text.get_text() for text in axes.texts] == ["99.99%", "99.6%", "0.04%", "50%", "0%"]
 
 
 def test_columns_stack_and_name_what_fits():
@@ -96,6 +97,19 @@ def test_a_grid_leaves_missing_numbers_white():
 def test_nothing_can_be_drawn(chart):
     """An empty Series is an empty chart, not an error."""
     assert chart(pd.Series([], dtype=float))._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "chart", [bars, columns, lines, lambda values, **rest: grid(values.to_frame(), **rest)]
+)
+def test_a_name_with_dollar_signs_is_no_formula(chart):
+    """What matplotlib would read as mathematics is drawn as it stands, and what is none there can be drawn."""
+    names = [r"$\frac$", "100$ تا 200$"]
+    figure = chart(pd.Series([1.0, 2.0], index=names, name="$x$"), title="$a$ و $b$")
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    labels = [text for text in figure.findobj(Text) if "$" in text.get_text()]
+    assert len(labels) >= 3
+    assert not any(text.get_parse_math() for text in labels)
 
 
 def test_a_picture_is_the_same_bytes_each_time():

@@ -93,13 +93,14 @@ def test_a_token_never_shows(config):
         (f"timeout = {10**400}", "line 1: timeout must be a number"),
         ("timeout = true", "must be a number"),
         ('deadline = "soon"', "must be a number of seconds, or 90m, 2h"),
+        (f'max_body = "{"9" * 400}"', "must be a size such as 500MB or 2GB"),
         ('max_body = "2 bananas"', "must be a size such as 500MB or 2GB"),
         ('token_env = "A"\ntoken_file = "b"', "either token_env or token_file"),
         ("retries =", "Invalid value"),
         ('out = ""', "line 1: out is empty: give it a value, or leave it away"),
         ('base_url = " "', "line 1: base_url is empty"),
         ('[accounts.shop]\ntoken_file = ""', "line 2: accounts.shop.token_file is empty"),
-        ("timeout = 5\nretries = -1", "line 2: retries must be at least 0"),
+        ("timeout = 5\nretries = -1", "line 2: retries must be from 0 to 100"),
         ('\nlabels = "de"', "line 2: labels can be en or fa"),
         (
             'out = "a"\n[account.shop]\ntoken_env = "X"',
@@ -119,10 +120,13 @@ def test_a_wrong_file_is_told_with_its_line(config, text, message):
     "wrong",
     [
         {"retries": -1},
+        {"retries": 101},
+        {"timeout": 1e10},
         {"timeout": 0},
         {"timeout": float("nan")},
         {"backoff": float("inf")},
         {"concurrency": 0},
+        {"concurrency": 10**6},
         {"max_rps": 0},
         {"deadline": -1},
         {"max_body": 0},
@@ -144,7 +148,7 @@ def test_a_value_out_of_its_range(wrong):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"environ": {"AMOOT_RETRIES": "-1"}}, "^AMOOT_RETRIES must be at least 0"),
+        ({"environ": {"AMOOT_RETRIES": "-1"}}, "^AMOOT_RETRIES must be from 0 to 100"),
         ({"environ": {"AMOOT_TOKEN": "a b"}}, "^AMOOT_TOKEN: the token holds a character"),
         ({"environ": {}, "max_rps": 0}, "^--max-rps must be more than 0"),
         ({"environ": {}, "out": ""}, "^--out is empty"),
@@ -157,7 +161,7 @@ def test_a_value_out_of_its_range(wrong):
         ),
         (
             {"environ": {}, "account": "shop", "config": "two"},
-            r"line 6: accounts.shop.timeout must be at least",
+            r"line 6: accounts.shop.timeout must be from 0.001 to 86400",
         ),
     ],
 )

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from amoot_etl.errors import SettingsError
 from amoot_etl.settings.file import TOKEN_SOURCES, read_settings_file
 from amoot_etl.settings.token import NO_TOKEN, could_be_token, token_from
-from amoot_etl.settings.values import CHOICES, LISTS, typed
+from amoot_etl.settings.values import CHOICES, LISTS, RANGES, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,10 +56,10 @@ class Settings:
         token: The portal's token.
         base_url: Where the portal's methods are, without a slash at the end.
         out: The output folder.
-        retries: Tries after the first one.
-        backoff: First wait between tries, in seconds; later ones double.
-        timeout: Longest time without a byte, in seconds.
-        concurrency: Requests at a time, at most.
+        retries: Tries after the first one, 0 to 100.
+        backoff: First wait between tries, in seconds, 0 to 3,600; later ones double.
+        timeout: Longest time without a byte, in seconds, 0.001 to 86,400.
+        concurrency: Requests at a time, at most, 1 to 100.
         max_rps: Requests a second, at most; None for no limit.
         deadline: Seconds for everything that is asked of the portal, from the run's start; None for no limit.
         max_body: Largest body taken in, in bytes after unpacking; None for no limit.
@@ -113,9 +113,9 @@ class Settings:
             )
         if parts.username or parts.password:
             raise SettingsError("base_url must hold no user or password", subject="base_url")
-        for name, lowest in (("retries", 0), ("backoff", 0), ("timeout", 0.001), ("concurrency", 1)):
-            if not lowest <= getattr(self, name) < math.inf:
-                raise SettingsError(f"{name} must be at least {lowest}", subject=name)
+        for name, (lowest, highest) in RANGES.items():
+            if not lowest <= getattr(self, name) <= highest:
+                raise SettingsError(f"{name} must be from {lowest} to {highest}", subject=name)
         for name in ("max_rps", "deadline", "max_body"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:

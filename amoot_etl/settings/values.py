@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Final
 
 from amoot_etl.errors import SettingsError
 
-__all__ = ["CHOICES", "LISTS", "UNITS", "typed"]
+__all__ = ["CHOICES", "LISTS", "RANGES", "UNITS", "typed"]
 
 UNITS: Final = {
     "deadline": {"s": 1, "m": 60, "h": 3600},
@@ -20,6 +21,13 @@ CHOICES: Final = {
     "csv_compression": ("none", "gzip", "zstd"),
 }
 """Settings that are one of a few words."""
+RANGES: Final = {
+    "retries": (0, 100),
+    "backoff": (0, 3600),
+    "timeout": (0.001, 86_400),
+    "concurrency": (1, 100),
+}
+"""The least and the most that a setting can be: what waits or works for ever is a slip of the keyboard."""
 LISTS: Final = ("columns", "exclude")
 """Settings that are lists of texts."""
 
@@ -76,8 +84,8 @@ def _amount(name: str, value: Any, *, where: str) -> float | int:
     units = UNITS[name]
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", str(value))
     factor = units.get(match[2].lower() or next(iter(units))) if match else None
-    if match is None or factor is None:
+    amount = float(match[1]) * factor if match and factor else math.inf
+    if math.isinf(amount):
         example = "a number of seconds, or 90m, 2h" if name == "deadline" else "a size such as 500MB or 2GB"
         raise SettingsError(f"{where} must be {example}", subject=name)
-    amount = float(match[1]) * factor
     return int(amount) if name == "max_body" else amount

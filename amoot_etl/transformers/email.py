@@ -40,6 +40,8 @@ _ADDRESS: Final = re.compile(
     rf"({_WIDE_ATOM}(?:\.{_WIDE_ATOM})*)@((?:{_WIDE_LABEL}\.)+(?!\d+\Z){_WIDE_LABEL})\Z"
 )
 
+_EDGES: Final = re.compile(r"\A[\s\u200c]+|[\s\u200c]+\Z")
+
 _LONGEST_LOCAL: Final = 64
 _LONGEST: Final = 254
 """Octets of a local part and of an address, by RFC 5321."""
@@ -57,17 +59,19 @@ _READABLE: Final[dict[int, str | None]] = {
 
 def _read_one(text: str) -> tuple[str | None, str | None]:
     """Give an address, or what is wrong with it; neither when it is empty."""
-    bare = text.translate(_READABLE).strip().strip("\u200c")
+    bare = _EDGES.sub("", text.translate(_READABLE))
     if not bare.strip("-–—_.0 "):
         return None, None
-    match = _ADDRESS.match(bare)
+    # In lower case before it is matched: a letter may become two, the second of which belongs in no domain.
+    at = bare.rfind("@")
+    match = _ADDRESS.match(bare[:at] + bare[at:].lower())
     if match is None:
         count = bare.count("@")
         return (
             None,
             "no @" if count == 0 else "more than one @" if count > 1 else "not the shape of an address",
         )
-    local, domain = match[1], match[2].lower()
+    local, domain = match.groups()
     address = f"{local}@{domain}"
     if "_" in domain:
         return None, "an underscore in the domain"
