@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from amoot_etl import Settings, export
 from amoot_etl.cli import _COMMANDS, amoot_etl
-from amoot_etl.demo import DEMO_TOKEN, AddressBook, Fault, Portal
+from amoot_etl.demo import DEMO_TOKEN, WORDS, AddressBook, Fault, Portal, parse_fault
 from amoot_etl.errors import SettingsError
 from amoot_etl.schema import TABLES
 
@@ -225,6 +225,18 @@ def test_ctrl_c_is_how_demo_ends():
         demo.send_signal(signal.SIGINT)
         told = demo.communicate(timeout=60)
     assert (demo.returncode, *told) == (0, "", "")
+
+
+def test_every_fault_that_demo_lists_can_be_planned(run):
+    """Who wants to see a run fail finds the words, and what stands behind each."""
+    listed = [
+        line.split("  ") for line in run("demo", "--faults").stdout.partition("goes wrong\n")[2].splitlines()
+    ]
+    assert {line[0] for line in listed} == set(WORDS)
+    for line in listed:
+        assert line[-1].strip()
+        needed = "=Failed" if line[0].startswith("status") else ""
+        assert parse_fault(f"ContactList:1:{line[0]}{needed}").method == "ContactList"
 
 
 def test_demo_on_a_port_that_is_taken(run, portal):

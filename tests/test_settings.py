@@ -101,6 +101,7 @@ def test_a_token_never_shows(config):
         ('base_url = " "', "line 1: base_url is empty"),
         ('[accounts.shop]\ntoken_file = ""', "line 2: accounts.shop.token_file is empty"),
         ("timeout = 5\nretries = -1", "line 2: retries must be from 0 to 100"),
+        ("keep_for = 3", "line 1: keep_for can be said by --keep-for alone, not in this file"),
         ('\nlabels = "de"', "line 2: labels can be en or fa"),
         (
             'out = "a"\n[account.shop]\ntoken_env = "X"',

@@ -185,7 +185,7 @@ def _ahead(progress: Progress) -> str:
     counted = f"{progress.expected:,} contacts" if progress.expected else ""
     if not progress.listings:
         return f"{counted or 'contacts'} to ask for one by one"
-    listings = f"{progress.listings:,} listings to read"
+    listings = f"{progress.listings:,} listing{'s' * (progress.listings != 1)} to read"
     return f"{listings}, {counted} by the portal's counts" if counted else listings
 
 

@@ -83,7 +83,10 @@ format_option = click.option(
     help="A format beside Parquet, from now on (repeat, or apart by commas); parquet alone ends the others.",
 )
 wait_option = click.option(
-    "--wait", type=float, metavar="SECONDS", help="Wait for another run that holds the folder."
+    "--wait",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Wait for another run that holds the folder.",
 )
 
 

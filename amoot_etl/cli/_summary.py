@@ -46,7 +46,9 @@ def summarise(result: ExportResult) -> None:
         lines.insert(2, ("taken over", taken_over))
     landed = [line["at"] for line in manifest["reconciliation"]["groups"] if "landed_by" in line]
     if landed:
-        from_before = f"{len(landed)} listings of an earlier run, the oldest of {min(landed)}"
+        from_before = (
+            f"{len(landed)} listing{'s' * (len(landed) != 1)} of an earlier run, the oldest of {min(landed)}"
+        )
         lines.insert(2, ("taken over", from_before))
     for name, text in lines:
         click.echo(f"{name:<28} {text}")

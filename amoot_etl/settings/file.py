@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from amoot_etl.errors import SettingsError
-from amoot_etl.settings.values import typed
+from amoot_etl.settings.values import FLAGS_ALONE, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -124,6 +124,11 @@ def _checked(
                 subject="token",
             )
         if key not in known:
+            if key in FLAGS_ALONE:
+                flag = f"--{key.replace('_', '-')}"
+                raise SettingsError(
+                    f"{place((key,))} can be said by {flag} alone, not in this file", subject=key
+                )
             near = difflib.get_close_matches(key, [*known, *more], n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join([*known, *more])}"
             raise SettingsError(f"{place((key,))}: unknown key; {hint}", subject=key)

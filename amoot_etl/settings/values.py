@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from amoot_etl.errors import SettingsError
 
-__all__ = ["CHOICES", "LISTS", "RANGES", "UNITS", "typed"]
+__all__ = ["CHOICES", "FLAGS_ALONE", "LISTS", "RANGES", "UNITS", "typed"]
 
 UNITS: Final = {
     "deadline": {"s": 1, "m": 60, "h": 3600},
@@ -28,6 +28,17 @@ RANGES: Final = {
     "concurrency": (1, 100),
 }
 """The least and the most that a setting can be: what waits or works for ever is a slip of the keyboard."""
+FLAGS_ALONE: Final = (
+    "mode",
+    "keep",
+    "keep_for",
+    "resume_within",
+    "verify",
+    "format",
+    "compression",
+    "full_every",
+)
+"""What is said of a run or a folder by flags, and nowhere else."""
 LISTS: Final = ("columns", "exclude")
 """Settings that are lists of texts."""
 
