@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
-__all__ = ["ParquetPatch", "can_patch"]
+__all__ = ["ParquetPatch", "groups_to_patch"]
 
 # Fields of the footer, of a row group, of a column in it, and of what that one says of itself.
 _SCHEMA, _ROWS, _GROUPS, _ENCRYPTION, _SIGNATURE = 2, 3, 4, 8, 9
@@ -42,20 +42,23 @@ class _Chunk(NamedTuple):
         return about
 
 
-def can_patch(source: Path, schema: pa.Schema) -> bool:
-    """Say whether a file can be made of another one's columns.
+def groups_to_patch(source: Path, schema: pa.Schema) -> list[Record]:
+    """Give the row groups of a file of whose columns another one can be made, as its footer has them.
 
     Args:
-        source: The other file.
+        source: The file.
         schema: The columns of the new one.
+
+    Returns:
+        Nothing where it has none, where the columns are not the same, or where it is not written as we write.
     """
     with source.open("rb") as file:
         try:
             footer = read_footer(file)
         except ValueError:
-            return False
+            return []
     if _ENCRYPTION in footer or _SIGNATURE in footer or footer[_SCHEMA] != _empty(schema)[_SCHEMA]:
-        return False
+        return []
     groups = _groups(footer)
     # Parts that have places of their own, which we never write, would have to be moved too.
     odd = any(
@@ -64,7 +67,7 @@ def can_patch(source: Path, schema: pa.Schema) -> bool:
         for group in groups
         for column in _columns(group)
     )
-    return bool(groups) and not odd
+    return [] if odd else groups
 
 
 class ParquetPatch(ParquetLoader):
@@ -75,7 +78,8 @@ class ParquetPatch(ParquetLoader):
     Args:
         path: The file.
         schema: As `arrow_schema` gives it; its metadata goes into the file.
-        source: The other file; `can_patch` says yes of it.
+        source: The other file.
+        groups: Its row groups, where `groups_to_patch` gave them; else they are read, of a file that is ours.
         anew: A string column that every row group is given anew: whether it repeats is told by its first values,
             not by the other file.
         compression: `zstd` or `snappy`, for what is encoded anew.
@@ -84,12 +88,13 @@ class ParquetPatch(ParquetLoader):
         OutputError: The file cannot be made, or the other one not be read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a file, another one, and what is known of both
         self,
         path: Path,
         schema: pa.Schema,
         source: Path,
         *,
+        groups: Sequence[Record] | None = None,
         anew: str | None = None,
         compression: str = "zstd",
     ) -> None:
@@ -97,7 +102,7 @@ class ParquetPatch(ParquetLoader):
         self._anew = anew
         with telling(source):
             self._source: BufferedReader = source.open("rb")
-            self._old = _groups(read_footer(self._source))
+            self._old = groups or _groups(read_footer(self._source))
         # As the other file has it: every group of a file is written in the same way.
         self._encoded = frozenset(
             _name_of(column) for column in _columns(self._old[0]) if _DICTIONARY in column[_ABOUT].value

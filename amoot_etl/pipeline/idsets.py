@@ -22,6 +22,7 @@ NOBODY: Final[Ids] = np.empty(0, np.int64)
 """No IDs."""
 
 _MANY: Final = 8
+_ENDS: Final = 1 << 16
 
 
 def inside(ids: Ids, many: Ids) -> npt.NDArray[np.bool_]:
@@ -30,13 +31,24 @@ def inside(ids: Ids, many: Ids) -> npt.NDArray[np.bool_]:
     >>> inside(np.array([5, 1, 9]), np.array([1, 5])).tolist()
     [True, True, False]
     """
-    if not len(many):
+    if not len(many) or not len(ids):
         return np.zeros(len(ids), bool)
     # Two books are compared again and again, and hardly differ.
     if np.array_equal(ids, many):
         return np.ones(len(ids), bool)
-    places = np.minimum(np.searchsorted(many, ids), len(many) - 1)
-    found: npt.NDArray[np.bool_] = many[places] == ids
+    if len(ids) < _ENDS // 256 or len(many) > _ENDS // 4:
+        return _found(ids, many)
+    # Most are told apart by their last bits, in a table that stays in the processor's cache: a third of searching.
+    ends = np.zeros(_ENDS, bool)
+    ends[many & (_ENDS - 1)] = True
+    found: npt.NDArray[np.bool_] = ends[ids & (_ENDS - 1)]
+    rows = np.flatnonzero(found)
+    found[rows] = _found(ids[rows], many)
+    return found
+
+
+def _found(ids: Ids, many: Ids) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = many[np.minimum(np.searchsorted(many, ids), len(many) - 1)] == ids
     return found
 
 

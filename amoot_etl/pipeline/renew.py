@@ -8,7 +8,7 @@ from amoot_etl.extractors.groups import ALL, NO_LABEL
 from amoot_etl.loaders.atomic import sha256_of
 from amoot_etl.loaders.leaving import FolderTarget
 from amoot_etl.loaders.parquet import ParquetLoader
-from amoot_etl.loaders.parquet_patch import ParquetPatch, can_patch
+from amoot_etl.loaders.parquet_patch import ParquetPatch, groups_to_patch
 from amoot_etl.pipeline.collect import Collected
 from amoot_etl.pipeline.crew import in_background, meanwhile
 from amoot_etl.pipeline.idsets import NOBODY, union, without
@@ -114,8 +114,8 @@ class Renewal:
         """Open a table: contacts are made out of the old ones, as long as most of them stay."""
         compression, source = compression_of(self._previous), self._previous.file("contacts")
         most_stay = 2 * len(self._asking.learnt.ids) < len(self._asking.held.ids)
-        if path.stem == "contacts" and most_stay and can_patch(source, schema):
-            return ParquetPatch(path, schema, source, compression=compression)
+        if path.stem == "contacts" and most_stay and (groups := groups_to_patch(source, schema)):
+            return ParquetPatch(path, schema, source, groups=groups, compression=compression)
         return ParquetLoader(path, schema, compression=compression)
 
     def _facts(self, group: Group, title: str | None) -> GroupFacts:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from amoot_etl.loaders.arrow import arrow_schema
 from amoot_etl.loaders.contract import RunFacts
 from amoot_etl.loaders.parquet import group_of, open_writer
-from amoot_etl.loaders.parquet_patch import ParquetPatch, can_patch
+from amoot_etl.loaders.parquet_patch import ParquetPatch, groups_to_patch
 from amoot_etl.schema import Column, Table
 
 TABLE = Table(
@@ -168,15 +168,15 @@ def test_only_a_whole_column_takes_the_place_of_one(source, tmp_path):
 
 def test_which_files_can_be_gone_on_with(source, tmp_path):
     """Other columns, places of their own for indexes, no rows, no Parquet: such a file is written anew."""
-    assert can_patch(source, NEW)
+    assert groups_to_patch(source, NEW)
     other = tmp_path / "other.parquet"
     pq.write_table(rows(0, 10).drop_columns(["day"]), other)
-    assert not can_patch(other, NEW)
+    assert not groups_to_patch(other, NEW)
     pq.write_table(rows(0, 10), other, write_page_index=True, store_schema=False)
-    assert not can_patch(other, NEW)
+    assert not groups_to_patch(other, NEW)
     pq.write_table(rows(0, 10), other, store_schema=False)
-    assert can_patch(other, NEW)
+    assert groups_to_patch(other, NEW)
     written(other, [])
-    assert not can_patch(other, NEW)
+    assert not groups_to_patch(other, NEW)
     other.write_bytes(source.read_bytes()[:-1])
-    assert not can_patch(other, NEW)
+    assert not groups_to_patch(other, NEW)
