@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from amoot_etl._version import __version__
@@ -11,12 +12,13 @@ from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.atomic import sha256_of
 from amoot_etl.loaders.check import check_file
 from amoot_etl.loaders.generations import current_run, newest_readable, sound_current
+from amoot_etl.loaders.parquet import streamed
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.crew import meanwhile
 from amoot_etl.pipeline.diff import write_changes
 from amoot_etl.pipeline.formats import write_formats
 from amoot_etl.pipeline.guard import Candidate, guard
-from amoot_etl.pipeline.idsets import NOBODY, common, without
+from amoot_etl.pipeline.idsets import NOBODY, inside
 from amoot_etl.pipeline.run import DEMO_URL, formats_of
 from amoot_etl.schema import SCHEMA_VERSION
 from amoot_etl.tehran import iso
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
 
     from amoot_etl.loaders.contract import Written
@@ -39,13 +40,42 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Outcome",
+    "Overlap",
     "compression_of",
     "contact_ids",
     "damaged_formats",
     "publish",
-    "share_of_ids",
     "sound_previous",
 ]
+
+
+class Overlap(NamedTuple):
+    """How many contacts the old set has, how many the new one, and how many are in both.
+
+    >>> overlap = Overlap.of(np.array([1, 2, 3, 4]), np.array([3, 4, 5]))
+    >>> overlap, overlap.share
+    (Overlap(old=4, new=3, both=2), 0.6666666666666666)
+    """
+
+    old: int
+    new: int
+    both: int
+
+    @classmethod
+    def of(cls, old: Ids, new: Ids) -> Overlap:
+        """Compare the IDs of two books, each once, rising."""
+        few, many = (old, new) if len(old) < len(new) else (new, old)
+        return cls(len(old), len(new), int(np.count_nonzero(inside(few, many))))
+
+    @property
+    def share(self) -> float | None:
+        """How much the books have in common: what both hold among what the smaller one holds; None where that is empty.
+
+        Measured on the smaller one, a book that grew or shrank shares all its IDs, and one of another account
+        shares few, whatever their sizes.
+        """
+        smaller = min(self.old, self.new)
+        return self.both / smaller if smaller else None
 
 
 class Outcome(NamedTuple):
@@ -72,13 +102,13 @@ def publish(run: Run, collected: Collected, previous: Generation | None, draft: 
     """
     with meanwhile(lambda: contact_ids(previous.file("contacts")) if previous else NOBODY, "ids") as before:
         new = contact_ids(draft.folder / "contacts.parquet")
-    old = before.result()
-    overruled = _guarded(run, _guarding(draft.output), collected, share_of_ids(old, new), wish)
+    overlap = Overlap.of(before.result(), new)
+    overruled = _guarded(run, _guarding(draft.output), collected, overlap.share, wish)
     # A set that is damaged is compared with nothing; what its owner has come to expect is still made.
     shown = newest_readable(draft.output.folder)
     formats = formats_of(wish.formats, shown)
     options = run.options(formats, shown)
-    manifest = _manifest(run, collected, old, new)
+    manifest = _manifest(run, collected, overlap)
     manifest["shape"] = {**run.shape.as_json(), "options": options}
     warnings = [*collected.warnings, *overruled]
     if wish.dry_run:
@@ -167,33 +197,17 @@ def compression_of(generation: Generation) -> str:
 
 def contact_ids(path: Path) -> Ids:
     """Give the IDs of a Parquet table of contacts, each once, rising."""
-    with pq.ParquetFile(path) as file:
-        return once(file.read(["contact_id"])["contact_id"].to_numpy())
+    with streamed(path) as file:
+        # Filled as they come: whole, the column would be there twice.
+        ids = np.empty(file.metadata.num_rows, np.int64)
+        end = 0
+        for batch in file.iter_batches(columns=["contact_id"]):
+            ids[end : end + batch.num_rows] = batch.column(0)
+            end += batch.num_rows
+    return once(ids)
 
 
-def share_of_ids(one: Ids, other: Ids) -> float | None:
-    """Give how much two books have in common: their shared IDs among those of the smaller one.
-
-    Measured on the smaller one, a book that grew or shrank shares all its IDs, and one of another account
-    shares few, whatever their sizes.
-
-    Args:
-        one: IDs, each once, rising.
-        other: The same of another book.
-
-    Returns:
-        0 to 1, or None when one of them is empty.
-
-    >>> import numpy as np
-    >>> share_of_ids(np.array([1, 2, 3, 4]), np.array([3, 4, 5]))
-    0.6666666666666666
-    """
-    if not len(one) or not len(other):
-        return None
-    return len(common(one, other)) / min(len(one), len(other))
-
-
-def _manifest(run: Run, collected: Collected, old: Ids, new: Ids) -> dict[str, Any]:
+def _manifest(run: Run, collected: Collected, overlap: Overlap) -> dict[str, Any]:
     kept = collected.contacts
     carried = {"carried": collected.carried} if run.mode == "sync" else {}
     return {
@@ -213,9 +227,9 @@ def _manifest(run: Run, collected: Collected, old: Ids, new: Ids) -> dict[str, A
             "kept": kept,
             "repeated": collected.received + collected.carried - kept - collected.unreadable,
             "unreadable": collected.unreadable,
-            "previous": len(old),
-            "added": len(without(new, old)),
-            "removed": len(without(old, new)),
+            "previous": overlap.old,
+            "added": overlap.new - overlap.both,
+            "removed": overlap.old - overlap.both,
         },
         "reconciliation": {
             "groups": _reconciliation(collected),

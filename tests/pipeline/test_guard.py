@@ -19,7 +19,7 @@ from amoot_etl.errors import RefusedError
 from amoot_etl.loaders.publish import Output
 from amoot_etl.pipeline.export import export
 from amoot_etl.pipeline.guard import Candidate, guard, objections
-from amoot_etl.pipeline.publishing import contact_ids, share_of_ids
+from amoot_etl.pipeline.publishing import Overlap, contact_ids
 from amoot_etl.settings import Settings
 
 URL = "https://portal.example/rest"
@@ -134,7 +134,7 @@ def test_the_share_of_ids_is_measured_on_the_smaller_book(tmp_path):
         paths[name] = publish(Output(tmp_path / name), book).file("contacts")
     paths["empty"] = publish(Output(tmp_path / "empty"), Book()).file("contacts")
     ids = {name: contact_ids(path) for name, path in paths.items()}
-    shares = {name: share_of_ids(ids["ten"], others) for name, others in ids.items()}
+    shares = {name: Overlap.of(ids["ten"], others).share for name, others in ids.items()}
     assert shares == {"ten": 1.0, "grown": 1.0, "half": 0.5, "other": 0.0, "empty": None}
 
 
