@@ -9,8 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow as pa
-
 from amoot_etl import errors
 from amoot_etl.extractors.groups import Group, fetch_groups
 from amoot_etl.loaders.atomic import telling
@@ -20,6 +18,7 @@ from amoot_etl.loaders.parquet_draft import ParquetDraft
 from amoot_etl.pipeline.build import Build, Tally
 from amoot_etl.pipeline.crew import meanwhile
 from amoot_etl.pipeline.fetch import StartOver
+from amoot_etl.pipeline.memory import give_back
 from amoot_etl.pipeline.progress import Progress
 from amoot_etl.pipeline.proof import ListAgain, Proof, Prover
 from amoot_etl.pipeline.round import Round
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections import Counter
     from collections.abc import Callable, Mapping, Sequence
+
+    import pyarrow as pa
 
     from amoot_etl.client import Client
     from amoot_etl.loaders.contract import Loader, Written
@@ -118,7 +119,7 @@ class Collector:
             try:
                 # A disk that fills up in mid-run is told as such wherever it is met.
                 with telling(self._folder):
-                    return self._build(one, may_list_again=may_list_again)
+                    collected = self._build(one, may_list_again=may_list_again)
             except errors.NotFound as error:
                 if number == _ROUNDS:
                     raise
@@ -126,6 +127,9 @@ class Collector:
             except ListAgain as turn:
                 may_list_again = False
                 _log.info("listing again: %s", turn)
+            else:
+                give_back()
+                return collected
             one.forget()
         raise AssertionError("the last round returns or raises")
 
@@ -185,10 +189,10 @@ class Collector:
         )
         updates = prover.ask(after=one.fetch.wait)
         one.listings.read(build)
-        _give_back()
+        give_back()
         proof = prover.prove(build, updates)
         build.settle()
-        _give_back()
+        give_back()
         finished_at = now()
 
         def finish() -> None:
@@ -309,11 +313,6 @@ class Collector:
             listing.on_wait = lambda: tell(latest)
         tell(0)
         return tell
-
-
-def _give_back() -> None:
-    """Give the system back what lies unused, or what the next step takes would come on top of it."""
-    pa.default_memory_pool().release_unused()
 
 
 def _lists_none(group: Group, tally: Tally) -> bool:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from amoot_etl.loaders.parquet import streamed
 from amoot_etl.pipeline.crew import meanwhile
+from amoot_etl.pipeline.memory import give_back
 from amoot_etl.schema import TABLES
 from amoot_etl.transformers.calendar import calendar_table
 from amoot_etl.transformers.issues import ISSUE_TYPES
@@ -92,6 +93,7 @@ def write_late(tables: Tables, read: Read) -> None:
     # The last row group is encoded while the numbers are sorted.
     with meanwhile(tables.close_contacts, "close"):
         shared = tables.shared_mobiles()
+    give_back()
     for chunk in _late_issues(tables, read, shared, tables.contacts.close().path):
         tables.write_issues(chunk)
     tables.issues.close()
