@@ -8,8 +8,7 @@ import numpy as np
 
 from amoot_etl.extractors.updates import entries
 from amoot_etl.pipeline.alignment import is_rising
-from amoot_etl.pipeline.marks import marks_of
-from amoot_etl.transformers.stamps import stamp_order
+from amoot_etl.pipeline.marks import order_and_marks
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -45,7 +44,7 @@ def read_updates(segments: Sequence[Segment], *, today: dt.date) -> Updates:
     """
     parts = [np.empty((3, 0), np.int64)]
     for ids, texts in entries(segments):
-        parts.append(np.stack((ids, stamp_order(texts), marks_of(texts, today=today))))
+        parts.append(np.stack((ids, *order_and_marks(texts, today=today))))
     for segment in segments:
         segment.path.unlink()
     ids, stamps, marks = np.concatenate(parts, axis=1)

@@ -36,7 +36,15 @@ if TYPE_CHECKING:
     Micros = npt.NDArray[np.int64]
     Rows = npt.NDArray[np.int64]
 
-__all__ = ["NO_STAMP", "STAMP_TYPE", "Stamps", "read_stamps", "read_update_times", "stamp_order"]
+__all__ = [
+    "NO_STAMP",
+    "STAMP_TYPE",
+    "Stamps",
+    "read_stamps",
+    "read_update_times",
+    "stamp_order",
+    "usual_times",
+]
 
 STAMP_TYPE: Final = pa.timestamp("us", "Asia/Tehran")
 NO_STAMP: Final = -(2**63)
@@ -140,6 +148,27 @@ def stamp_order(array: pa.Array) -> Micros:
     if array.null_count == len(array):
         return np.full(len(array), NO_STAMP, np.int64)
     return _read(_texts(array), None).naive
+
+
+def usual_times(array: pa.Array) -> tuple[Micros, Micros] | None:
+    """Give the order of stamps that are all as the portal writes them, and their instants: both of one reading.
+
+    Args:
+        array: As received: `string`, or encoded strings; nulls may be among them.
+
+    Returns:
+        int64, as `stamp_order` gives it, and microseconds since 1970-01-01 UTC, `NO_STAMP` for null; None where one
+        stamp is written otherwise.
+
+    >>> usual_times(pa.array(["2025-10-21T11:03:41.96", None]))[1].tolist()
+    [1761032021960000, -9223372036854775808]
+    """
+    naive, odd = _parse(_texts(array))
+    if len(odd):
+        return None
+    instants = _to_utc(naive, _days_of(naive))
+    instants[naive == NO_STAMP] = NO_STAMP
+    return naive, instants
 
 
 def read_update_times(values: pd.Series) -> pd.Series:

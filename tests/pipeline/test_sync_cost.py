@@ -17,7 +17,7 @@ from amoot_etl.pipeline.absence import stand_out
 from amoot_etl.pipeline.expect import Knowledge, Listed
 from amoot_etl.pipeline.first import Pace
 from amoot_etl.pipeline.held import Held, HeldGroup, members_of
-from amoot_etl.pipeline.marks import marks_of
+from amoot_etl.pipeline.marks import marks_of, order_and_marks
 from amoot_etl.pipeline.synccost import (
     FREE,
     OWN_CARRY,
@@ -29,6 +29,7 @@ from amoot_etl.pipeline.synccost import (
     most_gets,
     seconds,
 )
+from amoot_etl.transformers.stamps import stamp_order
 
 TODAY = dt.date(2026, 11, 1)
 NEAR = Pace(latency=0.002, rate=200e6, concurrency=4)
@@ -153,6 +154,18 @@ def test_a_stamp_equals_itself(one, other, alike):
     """And another text of the same moment; what cannot be read equals only the same text."""
     marks = marks_of(pa.array([one, other], pa.string()), today=TODAY)
     assert (marks[0] == marks[1]) == alike
+
+
+@given(st.lists(st.sampled_from(
+    [None, "2025-10-21T11:03:41.96", "2022-03-22T00:30:00", "2022-09-21T23:30:00", "1976-03-21", "2025-10-21T08:00:00Z",
+     "soon", "", "0001-01-01T00:00:00", "1404/07/29", "25-10-21"]
+)))  # fmt: skip
+def test_order_and_marks_are_what_each_alone_is(texts):
+    """Read at once, where all stamps are as the portal writes them, or one after the other."""
+    array = pa.array(texts, pa.string())
+    order, marks = order_and_marks(array, today=TODAY)
+    assert order.tolist() == stamp_order(array).tolist()
+    assert marks.tolist() == marks_of(array, today=TODAY).tolist()
 
 
 # Absence.
