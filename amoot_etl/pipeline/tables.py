@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from amoot_etl.loaders.parquet import streamed
 from amoot_etl.pipeline.crew import meanwhile
+from amoot_etl.pipeline.idsets import ids_of, inside
 from amoot_etl.pipeline.memory import give_back
 from amoot_etl.schema import TABLES
 from amoot_etl.transformers.calendar import calendar_table
@@ -180,12 +181,12 @@ def _late_issues(tables: Tables, read: Read, shared: Mapping[int, int], contacts
 def _shared_mobiles(shared: Mapping[int, int], contacts: Path) -> Iterator[pa.Table]:
     if not shared:
         return
-    wanted = pa.array(sorted(shared), pa.int64())
+    wanted = ids_of(shared)
     with streamed(contacts) as file:
         # Who leaves the number out of contacts does not want it in issues.
         names = [name for name in ("contact_id", "mobile_raw") if name in file.schema_arrow.names]
         for part in file.iter_batches(columns=names):
-            rows = pa.table(part).filter(pc.is_in(part.column("contact_id"), wanted))
+            rows = part.take(pa.array(np.flatnonzero(inside(part.column("contact_id").to_numpy(), wanted))))
             ids = rows.column("contact_id").to_pylist()
             raws = rows.column("mobile_raw").to_pylist() if "mobile_raw" in names else [None] * len(ids)
             yield _issues(
