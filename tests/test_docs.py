@@ -34,7 +34,6 @@ import pytest
 from amoot_etl.cli import amoot_etl, main
 from amoot_etl.demo import DEMO_TOKEN, AddressBook, Portal
 from amoot_etl.schema import TABLES
-from amoot_etl.settings.values import FLAGS_ALONE
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "README.fa.md", "docs/cookbook.md", "docs/bi.md", ".github/CONTRIBUTING.md")
@@ -183,14 +182,6 @@ def reader(tmp_path, monkeypatch):
         monkeypatch.setenv("AMOOT_BASE_URL", portal.url)
         monkeypatch.setenv("AMOOT_TOKEN", DEMO_TOKEN)
         yield Reader(tmp_path, portal)
-
-
-def test_what_flags_alone_can_say_has_no_place_in_a_file():
-    """The README's table has an empty cell for it, and who writes it in a file all the same is told the flag."""
-    rows = re.findall(
-        r"^\|  ?\| --([a-z-]+) \|  ?\|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert {name.replace("-", "_") for name in rows} == set(FLAGS_ALONE)
 
 
 # The Persian README is typed in the slow run only: its blocks are the English ones, which a fast test sees.
