@@ -129,6 +129,7 @@ def test_a_wrong_file_is_told_with_its_line(config, text, message):
         {"concurrency": 0},
         {"concurrency": 10**6},
         {"max_rps": 0},
+        {"max_rps": 1e-300},
         {"deadline": -1},
         {"max_body": 0},
         {"out": os.fsdecode(b"\xff")},
@@ -151,7 +152,7 @@ def test_a_value_out_of_its_range(wrong):
     [
         ({"environ": {"AMOOT_RETRIES": "-1"}}, "^AMOOT_RETRIES must be from 0 to 100"),
         ({"environ": {"AMOOT_TOKEN": "a b"}}, "^AMOOT_TOKEN: the token holds a character"),
-        ({"environ": {}, "max_rps": 0}, "^--max-rps must be more than 0"),
+        ({"environ": {}, "max_rps": 0}, "^--max-rps must be from 0.001 to 1000000"),
         ({"environ": {}, "out": ""}, "^--out is empty"),
         ({"environ": {}, "out": os.fsdecode(b"\xff")}, "^--out must be a folder whose name is UTF-8 text"),
         ({"environ": {}, "retries": "x"}, "^--retries must be a whole number"),

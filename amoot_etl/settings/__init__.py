@@ -60,7 +60,7 @@ class Settings:
         backoff: First wait between tries, in seconds, 0 to 3,600; later ones double.
         timeout: Longest time without a byte, in seconds, 0.001 to 86,400.
         concurrency: Requests at a time, at most, 1 to 100.
-        max_rps: Requests a second, at most; None for no limit.
+        max_rps: Requests a second, at most, 0.001 to 1,000,000; None for no limit.
         deadline: Seconds for everything that is asked of the portal, from the run's start; None for no limit.
         max_body: Largest body taken in, in bytes after unpacking; None for no limit.
         account: The account's name in `amoot.toml`, if any.
@@ -114,9 +114,10 @@ class Settings:
         if parts.username or parts.password:
             raise SettingsError("base_url must hold no user or password", subject="base_url")
         for name, (lowest, highest) in RANGES.items():
-            if not lowest <= getattr(self, name) <= highest:
+            value = getattr(self, name)
+            if value is not None and not lowest <= value <= highest:
                 raise SettingsError(f"{name} must be from {lowest} to {highest}", subject=name)
-        for name in ("max_rps", "deadline", "max_body"):
+        for name in ("deadline", "max_body"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise SettingsError(f"{name} must be more than 0", subject=name)
