@@ -216,6 +216,8 @@ class Client:
                     or not self._patience.spend(pause)
                 ):
                     raise
+                if isinstance(error, errors.UnexpectedAnswer):
+                    self._wire.start_anew()
                 # Without the way out, which is the reader's only when nobody tries again.
                 reason = str(error).rpartition(": ")[0]
             told = {"event": "retry", "method": method, "seconds": round(pause, 1)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -16,7 +17,7 @@ from amoot_etl._version import __version__
 from amoot_etl.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from urllib3 import BaseHTTPResponse
     from urllib3.util.url import Url
@@ -69,7 +70,10 @@ class Wire:
 
             options["ssl_context"] = trust()
         self._pool = _manager(proxy, options).connection_from_host(url.host, url.port, url.scheme)
-        self._pool.ConnectionCls = _watched(self._pool.ConnectionCls, end)
+        self._began_anew = 0.0
+        self._pool.ConnectionCls = _watched(
+            self._pool.ConnectionCls, end, lambda opened: opened > self._began_anew
+        )
         # A proxy that passes plain requests on must be told of whom.
         absolute = self._pool.proxy is not None and url.scheme == "http"
         self._target = url._replace(fragment=None).url if absolute else url.request_uri
@@ -77,6 +81,14 @@ class Wire:
     def close(self) -> None:
         """Close the connections that nobody uses; the others close when they are given back."""
         self._pool.close()
+
+    def start_anew(self) -> None:
+        """Ask on none of the connections again that are open now.
+
+        Where an answer made no sense, nobody knows where it ends: the next one on its connection may begin with its
+        rest, or find the portal hanging up.
+        """
+        self._began_anew = time.monotonic()
 
     @contextmanager
     def post(self, method: str, fields: dict[str, int]) -> Iterator[BaseHTTPResponse]:
@@ -134,12 +146,16 @@ def _manager(proxy: Proxy | None, options: dict[str, Any]) -> PoolManager:
     )
 
 
-def _watched(kind: Any, end: End) -> Any:
-    """Make of a class of connections one that tells an `End` of each."""
+def _watched(kind: Any, end: End, still_good: Callable[[float], bool]) -> Any:
+    """Make of a class of connections one that tells an `End` of each, and is asked on again while that is good."""
 
     def connect(self: Any) -> None:
+        self.opened = time.monotonic()
         kind.connect(self)
         # TLS inside a proxy's TLS is no socket, and has one.
         end.watch(getattr(self.sock, "socket", self.sock))
 
-    return type(kind.__name__, (kind,), {"connect": connect})
+    def is_connected(self: Any) -> bool:
+        return bool(kind.is_connected.fget(self)) and still_good(self.opened)
+
+    return type(kind.__name__, (kind,), {"connect": connect, "is_connected": property(is_connected)})

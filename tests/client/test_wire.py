@@ -11,7 +11,7 @@ from proxy_world import HttpProxy
 from amoot_etl._version import __version__
 from amoot_etl.client import Client
 from amoot_etl.demo import AddressBook, Fault, Portal
-from amoot_etl.errors import UnexpectedAnswer
+from amoot_etl.errors import NotFound, UnexpectedAnswer
 from amoot_etl.extractors.groups import fetch_groups
 from amoot_etl.settings import Settings
 
@@ -76,6 +76,20 @@ def test_an_answer_left_unread_costs_its_connection(portal, settings):
     with Client(settings(portal.url, retries=1, backoff=0.001)) as client:
         assert client.call("ContactGroupList")
     assert [call.connection for call in portal.calls] == [1, 2]
+
+
+def test_an_answer_that_makes_no_sense_costs_its_connection(portal, settings):
+    """Where it ends nobody knows; what is refused in plain words, or is gone, costs nothing."""
+    plain = {"retries": 2, "backoff": 0.001}
+    with Client(settings(portal.url, **plain)) as client:
+        portal.plan(Fault.status("Failed"), times=2)
+        assert client.call("ContactGroupList")
+        with pytest.raises(NotFound):
+            client.call("ContactGet", ContactID=1)
+        portal.plan(Fault.html(), times=2)
+        assert client.call("ContactGroupList")
+        assert client.call("ContactGroupList")
+    assert [call.connection for call in portal.calls] == [1, 1, 1, 1, 1, 2, 3, 3]
 
 
 def test_a_connection_that_the_portal_has_closed(settings):
