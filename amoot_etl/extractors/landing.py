@@ -72,22 +72,25 @@ class Landing:
     Args:
         method: The portal's method, for messages.
         folder: Where the segments go; it must exist.
+        on_block: Called with each block; what it raises ends the transfer.
         before_segment: Called before a segment goes to disk; it may take its time.
         on_segment: Told of each segment as soon as it is on disk and the status is known to be `Success`.
         segment_bytes: Size at which a segment is cut.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what comes, and who is told
         self,
         method: str,
         folder: Path,
         *,
+        on_block: Callable[[], None] | None = None,
         before_segment: Callable[[], None] | None = None,
         on_segment: Callable[[Segment], None] | None = None,
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self._method = method
         self._folder = folder
+        self._on_block = on_block
         self._before_segment = before_segment
         self._on_segment = on_segment
         self._target = segment_bytes
@@ -106,6 +109,8 @@ class Landing:
 
     def write(self, block: bytes) -> None:
         """Take the next bytes of the body."""
+        if self._on_block:
+            self._on_block()
         self.received += len(block)
         if self._in_array and not (self._uncut or self._buffer) and self._size() + len(block) < self._target:
             self._put_by(block)

@@ -37,6 +37,10 @@ class StartOver(Exception):  # noqa: N818 - a turn of the road, not a fault
         self.why = why
 
 
+class _Unwanted(Exception):  # noqa: N818 - a turn of the road, not a fault
+    """Nobody waits for this listing any more."""
+
+
 class Listing:
     """One listing on its way to disk.
 
@@ -67,10 +71,12 @@ class Listing:
         self._attempt = 0
         self._taken = 0
         self._done = False
+        self._unwanted = False
         self._error: BaseException | None = None
 
     def landing(self) -> Landing:
         """Begin an attempt."""
+        self._check()
         with self._changed:
             self._attempt += 1
             dropped, self._segments = self._segments[self._taken :], []
@@ -80,7 +86,11 @@ class Listing:
             self._backlog.dropped(_bytes_in(dropped))
         self.folder.mkdir(parents=True, mode=0o700)
         landing = self._landing = Landing(
-            "ContactList", self.folder, before_segment=self._wait_a_moment, on_segment=self._announce
+            "ContactList",
+            self.folder,
+            on_block=self._check,
+            before_segment=self._wait_a_moment,
+            on_segment=self._announce,
         )
         return landing
 
@@ -108,6 +118,10 @@ class Listing:
             self._segments = []
             self._done = self.reused = self.torn = self.gone = False
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def drop(self) -> None:
+        """Say that nobody waits for it any more."""
+        self._unwanted = True
 
     def fail(self, error: BaseException) -> None:
         """Say that it never will."""
@@ -197,6 +211,10 @@ class Listing:
         if self._error:
             raise self._error
 
+    def _check(self) -> None:
+        if self._unwanted:
+            raise _Unwanted
+
     def _wait_a_moment(self) -> None:
         if self._backlog and self._backlog.wait():
             self.passing = True
@@ -215,7 +233,7 @@ def _bytes_in(segments: Sequence[Segment]) -> int:
 
 
 class Fetch:
-    """Downloads listings; a context manager that stops what is still running when left.
+    """Downloads listings, as many at a time as the settings allow.
 
     Args:
         client: A connection to the portal.
@@ -244,7 +262,7 @@ class Fetch:
         for listing in self.listings:
             if there and listing.group_id in there:
                 listing.adopt(there[listing.group_id])
-        self._hiring = threading.Lock()
+        self._hiring = threading.Condition()
         self._at_work = 0
         self._begin([listing for listing in self.listings if not listing.reused])
 
@@ -254,9 +272,24 @@ class Fetch:
         return any(listing.failed for listing in self.listings)
 
     def wait(self) -> None:
-        """Wait until every listing has landed."""
+        """Wait until every listing has landed.
+
+        Raises:
+            AmootError: A download failed.
+        """
         for listing in self.listings:
             listing.wait()
+
+    def stop(self) -> None:
+        """Take nothing more in, and wait until nothing more comes."""
+        for listing in self.listings:
+            listing.drop()
+        if self._backlog:
+            self._backlog.close()
+        self._fail_waiting(_Unwanted())
+        with self._hiring:
+            while not self._hiring.wait_for(lambda: not self._at_work, TICK):
+                pass
 
     def keep(self) -> None:
         """Let everything be read from its beginning: what is gone is fetched again, and nothing more goes.
@@ -266,10 +299,11 @@ class Fetch:
         """
         if self._backlog:
             self._backlog.close()
-        gone = [listing for listing in self.listings if listing.gone]
-        for listing in gone:
-            listing.wait()
-        self.again([listing.group_id for listing in gone])
+        # Where one failed, what is gone would never come: nothing is built any more.
+        for listing in sorted(self.listings, key=lambda listing: not listing.failed):
+            if listing.failed or listing.gone:
+                listing.wait()
+        self.again([listing.group_id for listing in self.listings if listing.gone])
 
     def again(self, group_ids: Collection[int]) -> None:
         """Fetch listings after all that an earlier run landed."""
@@ -294,6 +328,7 @@ class Fetch:
                 return self._waiting.get_nowait()
             except queue.Empty:
                 self._at_work -= 1
+                self._hiring.notify_all()
                 return None
 
     def _work(self) -> None:
@@ -306,12 +341,12 @@ class Fetch:
                     self._on_landed(listing, segments)
             except BaseException as error:  # noqa: BLE001 - told to the reader, who raises it
                 listing.fail(error)
-                self._stop(error)
-                return
-            listing.succeed(segments)
+                self._fail_waiting(error)
+            else:
+                listing.succeed(segments)
 
-    def _stop(self, error: BaseException) -> None:
-        """Let nothing more begin, and tell whoever waits for the rest."""
+    def _fail_waiting(self, error: BaseException) -> None:
+        """Let none of those begin that wait for their turn, and tell whoever waits for them."""
         while True:
             try:
                 self._waiting.get_nowait().fail(error)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.errors import PortalUnavailable
+from amoot_etl.errors import NotFound, PortalUnavailable
 from amoot_etl.loaders.arrow import decoded_type
 from amoot_etl.pipeline.build import Build
 from amoot_etl.pipeline.expect import Listed
@@ -99,7 +99,12 @@ class Learnt:
         """
         landing = self._place()
         fetch = Fetch(self._client, group_ids, landing)
-        build = self._read(fetch.listings, [], wants)
+        try:
+            build = self._read(fetch.listings, [], wants)
+        except NotFound:
+            # The portal will be asked for other things now.
+            fetch.stop()
+            raise
         shutil.rmtree(landing)
         listed = {}
         for tally in build.tallies:

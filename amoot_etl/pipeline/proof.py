@@ -87,17 +87,33 @@ class Prover:
         self._may_list_again = may_list_again
         self._proof = Proof()
         self._waiting = threading.Event()
+        self._asking = threading.Lock()
+        self._updates: Future[Path] | None = None
+        self._asked = False
         self.patches: list[Patch] = []
         """What was fetched by itself so far; a build that starts over begins with it."""
 
     def ask(self, after: Callable[[], object]) -> Future[Path]:
         """Ask for the portal's list of changes when every listing has landed, while other work goes on.
 
-        The list tells what changed up to when it was asked for, so it has to come after the listings.
+        The list tells what changed up to when it was asked for, so it has to come after the listings. A build that
+        starts over before that waits for the same one.
         """
+
+        def asked() -> None:
+            after()
+            with self._asking:
+                self._asked = True
+
         # As long as the listings are being read every core is at work, and nobody waits for the list.
-        self._waiting = threading.Event()
-        return ask_for_updates(self._client, self._landing, after=after, in_haste=self._waiting.is_set)
+        self._waiting.clear()
+        with self._asking:
+            if self._updates is None or self._asked or self._updates.done():
+                self._asked = False
+                self._updates = ask_for_updates(
+                    self._client, self._landing, after=asked, in_haste=self._waiting.is_set
+                )
+            return self._updates
 
     def prove(self, build: Build, updates: Future[Path]) -> Proof:
         """Compare a build with the list, and add to it what the list shows to be missing or newer.

@@ -75,7 +75,8 @@ class Round:
         self.fetch = self.listings.begin()
 
     def forget(self) -> None:
-        """Remove what landed: it is of no use any more, and the disk may have no room for it twice."""
+        """Stop, and remove what landed: it is of no use any more, and the disk may have no room for it twice."""
+        self.fetch.stop()
         remove_tree(self.folder)
 
 
