@@ -103,7 +103,6 @@ class Draft:
         manifest: Mapping[str, Any],
         written: Sequence[WrittenFile],
         *,
-        carry_changes: bool = True,
         check: Callable[[Generation], None] | None = None,
     ) -> Generation:
         """Make the written files the current generation.
@@ -112,7 +111,6 @@ class Draft:
             manifest: What the manifest says, without `files`, `run_id` and `previous`, which are added here.
             written: What the loaders wrote; a workbook stands once for each table in it. A change file has
                 the table `changes`.
-            carry_changes: Whether the older change files of the current generation go on being published.
             check: Looks at the whole set before it becomes current, and raises what it finds.
 
         Returns:
@@ -128,7 +126,7 @@ class Draft:
         with telling(self.folder):
             output.step("settle")
             files = self._settle(written)
-            carried = self._carry(old) if carry_changes and old is not None else []
+            carried = [] if old is None else self._carry(old)
             output.step("manifest")
             full = {
                 **manifest,
@@ -147,19 +145,14 @@ class Draft:
                 sync_folder(self.folder / "changes")
             sync_folder(self.folder)
             sync_folder(self.folder.parent)
-            output.step("hold")
-            output.paths.hold(old, generation)
-            output.step("swap")
-            output.paths.swap(generation)
-        try:
-            output.after_swap(generation)
+
+        def clear_up() -> None:
             with contextlib.suppress(OSError, OutputError):
                 output.prune(old.run_id if old else "")
                 output.sweep_landings(timedelta(0))
             output.step("end")
-        except (KeyboardInterrupt, SystemExit):
-            # An interrupt this late comes after the deed: what is left is done, and it is a success.
-            output.after_swap(generation)
+
+        output.swap(old, generation, then=clear_up)
         return generation
 
     def discard(self) -> None:

@@ -234,13 +234,7 @@ class Output:
             RuntimeError: The lock is not held.
         """
         self.require_lock()
-        old = sound_current(self.folder)
-        with telling(self.folder):
-            self.step("hold")
-            self.paths.hold(old, generation)
-            self.step("swap")
-            self.paths.swap(generation)
-        self.after_swap(generation)
+        self.swap(sound_current(self.folder), generation)
 
     def write_note(self, name: str, value: Any) -> None:
         """Write a small private JSON file inside `.amoot/` (`last-check.json`), old or new at any moment."""
@@ -301,7 +295,31 @@ class Output:
             for _, folder in self.landings():
                 landings.tidy(folder, since=since)
 
-    def after_swap(self, generation: Generation) -> None:
+    def swap(self, old: Generation | None, new: Generation, then: Callable[[], None] = lambda: None) -> None:
+        """Make a generation current; whatever interrupts it after the deed (Ctrl-C, SIGTERM) comes too late.
+
+        Args:
+            old: The current generation, if it is sound.
+            new: The one to come, whole and on disk.
+            then: Does what can wait until then; it is not begun again when interrupted.
+
+        Raises:
+            OutputError: As `make_current`.
+        """
+        try:
+            with telling(self.folder):
+                self.step("hold")
+                self.paths.hold(old, new)
+                self.step("swap")
+                self.paths.swap(new)
+            self._after_swap(new)
+            then()
+        except BaseException as error:
+            if isinstance(error, Exception) or current_run(self.folder) != new.run_id:
+                raise
+            self._after_swap(new)
+
+    def _after_swap(self, generation: Generation) -> None:
         """Do what is left once a generation is current; its failure does not undo that."""
         try:
             with telling(self.home):

@@ -341,19 +341,32 @@ def test_what_cannot_be_read_back_is_not_published(tmp_path):
     assert_sound(tmp_path)
 
 
-def test_an_interrupt_after_the_swap_comes_too_late(tmp_path):
-    """Ctrl-C once the set is current finishes what is left, and the publish is a success."""
+class Terminated(BaseException):
+    """What the command line makes of SIGTERM is an exception of its own."""
 
-    def interrupt(step):
-        if step == "confirm" and not hit:
-            hit.append(step)
-            raise KeyboardInterrupt
+
+@pytest.mark.parametrize("verb", ["publish", "go back"])
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, Terminated])
+@pytest.mark.parametrize("at", STEPS[STEPS.index("confirm") :])
+def test_an_interrupt_after_the_swap_comes_too_late(tmp_path, at, interrupt, verb):
+    """Ctrl-C or SIGTERM once the set is current: what is left is done, and it is a success."""
+
+    def step(name):
+        if name == at and not hit:
+            hit.append(name)
+            raise interrupt
 
     hit = []
-    output = Output(tmp_path, step=interrupt)
-    generation = publish(output, book_number(1), ("parquet", "csv"))
-    assert hit
-    assert output.current() == generation
+    if verb == "publish":
+        generation = publish(Output(tmp_path, step=step), book_number(1), ("parquet", "csv"))
+    else:
+        generation = publish(Output(tmp_path), book_number(1), ("parquet", "csv"))
+        publish(Output(tmp_path), book_number(2), ("parquet",))
+        output = Output(tmp_path, step=step)
+        with output.lock():
+            output.make_current(generation)
+    assert hit or verb == "go back"
+    assert Output(tmp_path).current() == generation
     assert_sound(tmp_path)
     assert_tidy(tmp_path)
 
