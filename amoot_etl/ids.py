@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +12,20 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["usable_ids"]
+__all__ = ["usable_id", "usable_ids"]
+
+_ID: Final = re.compile(r"([0-9]{1,19})(?:\.0+)?")
+
+
+def usable_id(text: str | None) -> int | None:
+    """Read one ID from its text, as `usable_ids`.
+
+    >>> usable_id("7.0"), usable_id("0"), usable_id("12x"), usable_id(str(1 << 63))
+    (7, None, None, None)
+    """
+    match = _ID.fullmatch(text or "")
+    number = int(match[1]) if match else 0
+    return number if 1 <= number < 1 << 63 else None
 
 
 def usable_ids(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.int64] | None:

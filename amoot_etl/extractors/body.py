@@ -20,7 +20,7 @@ from amoot_etl.errors import UnexpectedAnswer
 from amoot_etl.extractors import careful
 from amoot_etl.extractors.counts import count_values
 from amoot_etl.extractors.uniform import read_uniform
-from amoot_etl.ids import usable_ids
+from amoot_etl.ids import usable_id, usable_ids
 from amoot_etl.utf8 import sayable, text_array
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ _OWN: Final = frozenset({LITERALS, UNREADABLE})
 _CAREFUL_ROWS: Final = 20_000
 _BLOCK: Final = 1 << 20
 _LONGEST_RECORD: Final = 1 << 24
-_ID: Final = re.compile(r"([0-9]{1,19})(?:\.0+)?")
 
 
 class Raw(NamedTuple):
@@ -121,8 +120,8 @@ class BodyReader:
         """Make a chunk of records that were read one by one."""
         key = self._known[0]
         known = set(self._known)
-        good = [_named(record, known) for record in batch if _usable(record.text.get(key))]
-        unreadable = [record.raw for record in batch if not _usable(record.text.get(key))]
+        good = [_named(record, known) for record in batch if usable_id(record.text.get(key))]
+        unreadable = [record.raw for record in batch if not usable_id(record.text.get(key))]
         columns = {name: [record.text.get(name) for record in good] for name in self._known}
         for record in good:
             for name, value in record.text.items():
@@ -211,11 +210,6 @@ class BodyReader:
 def _as_itself(path: Path) -> str:
     """Give a path as DuckDB takes it, who would read a bracket or a star as a pattern of several files."""
     return re.sub(r"([*?\[])", r"[\1]", str(path))
-
-
-def _usable(text: str | None) -> bool:
-    match = _ID.fullmatch(text or "")
-    return match is not None and 1 <= int(match[1]) < 1 << 63
 
 
 def _with_unknown(table: pa.Table, unknown: tuple[str, ...]) -> pa.Table:

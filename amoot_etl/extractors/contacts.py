@@ -15,6 +15,7 @@ from amoot_etl.extractors import careful
 from amoot_etl.extractors.body import UNREADABLE, BodyReader, Raw
 from amoot_etl.extractors.groups import ALL
 from amoot_etl.extractors.landing import Landing
+from amoot_etl.ids import usable_id
 from amoot_etl.schema import CONTACT_FIELDS
 
 if TYPE_CHECKING:
@@ -115,10 +116,10 @@ def fetch_contact(client: Client, contact_id: int, *, tries: int | None = None) 
             subject="ContactGet",
             status="Failed",
         ) from error
-    if not record.text or record.text.get("ID") == "0":
-        # Some servers answer a default object for a contact that is not there; that proves nothing.
+    if usable_id(record.text.get("ID")) != contact_id:
+        # Some servers answer a default object for a contact that is not there, or give another; that proves nothing.
         raise PortalUnavailable(
-            f"ContactGet: Success without a contact for {contact_id}: it may be gone: compare with a listing",
+            f"ContactGet: Success without the contact {contact_id}: it may be gone: compare with a listing",
             subject="ContactGet",
             status="Failed",
         )

@@ -101,8 +101,6 @@ class Build:
         self.roll = Roll()
         self.memberships = Memberships(titles)
         self.tallies = [Tally(listing.group_id) for listing in listings]
-        self.loose_unreadable: list[str] = []
-        """Records fetched by themselves that had no usable ID."""
         self._listings = listings
         self._titles = titles
         self._sink = sink
@@ -262,9 +260,6 @@ class Build:
             if tally.group_id in self._titles:
                 self.memberships.add(tally.group_id, entries.ids if new.all() else entries.ids[new])
         for number, text in prepared.unreadable:
-            if number < 0:
-                self.loose_unreadable.append(text)
-                continue
             self.tallies[number].received += 1
             self.tallies[number].unreadable.append(text)
         self._received += len(entries.ids) + len(prepared.unreadable)

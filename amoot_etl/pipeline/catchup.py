@@ -161,7 +161,7 @@ class CatchUp:
         told = {group.group_id: group[2:] for group in self.groups}
         before = {group_id: group[1:3] for group_id, group in held.groups.items()}
         moved = any(known.members.get(group) is not members for group, members in held.members.items())
-        learnt = len(self.learnt.ids) or len(known.gone) or len(self.learnt.loose_unreadable)
+        learnt = len(self.learnt.ids) or len(known.gone)
         return bool(learnt) or moved or told != before or not self._as_held()
 
     def _as_held(self) -> bool:

@@ -197,7 +197,7 @@ class Collector:
 
         def finish() -> None:
             sink.finish(build.memberships)
-            write_late(tables, build)
+            write_late(tables, build.tallies)
 
         with meanwhile(finish, "finish"):
             facts = self._group_facts(one.groups, build, titles, again=bool(prover.patches))
@@ -227,7 +227,7 @@ class Collector:
         fetched: int,
         finished_at: dt.datetime,
     ) -> Collected:
-        unreadable = sum(len(tally.unreadable) for tally in build.tallies) + len(build.loose_unreadable)
+        unreadable = sum(len(tally.unreadable) for tally in build.tallies)
         tallies = {tally.group_id: tally for tally in build.tallies}
         warnings = [
             f"{fact.counted} and lists {tallies[fact.group.group_id].distinct:,}"

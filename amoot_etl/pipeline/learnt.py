@@ -73,8 +73,6 @@ class Learnt:
         """The order of each one's stamp, as `stamp_order` has it."""
         self.received = 0
         """Records, unreadable ones among them."""
-        self.loose_unreadable: list[str] = []
-        """Records without a usable ID that were answered to a question for one contact."""
         self.watch: Callable[[int], None] | None = None
         """Told of the records of the round that is being read."""
         self._client = client
@@ -118,9 +116,8 @@ class Learnt:
     def read_records(self, raw: Raw) -> None:
         """Read contacts that were asked for one by one."""
         if raw.received:
-            build = self._read([], [raw], None)
+            self._read([], [raw], None)
             self.received += raw.received
-            self.loose_unreadable += build.loose_unreadable
 
     def contacts(self, places: npt.NDArray[np.int64]) -> tuple[pa.Table, Ids]:
         """Give clean rows, strings plain, and their numbers as digits.

@@ -6,6 +6,7 @@ something is gone. An empty list, or one that lacks contacts we hold, proves not
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -154,11 +155,12 @@ def fetch_each(client: Client, ids: Iterable[int]) -> Fetched:
         PortalUnavailable, UnexpectedAnswer: The portal kept failing.
     """
     fetched = Fetched([], [], [])
+    answers: list[tuple[int, Record]] = []
 
     def ask(contact_id: int) -> None:
-        # Appending is atomic, and each list has its own order of arrival; records are sorted at the end.
+        # Appending is atomic, and each list has its own order of arrival; all are sorted at the end.
         try:
-            fetched.records.append(fetch_contact(client, contact_id))
+            answers.append((contact_id, fetch_contact(client, contact_id)))
         except NotFound:
             fetched.gone.append(contact_id)
         except PortalUnavailable as error:
@@ -167,7 +169,7 @@ def fetch_each(client: Client, ids: Iterable[int]) -> Fetched:
             fetched.unanswered.append(contact_id)
 
     in_threads(ask, ids, client.settings.concurrency)
-    fetched.records.sort(key=lambda record: int((record.text["ID"] or "0").split(".")[0]))
+    fetched.records.extend(record for _, record in sorted(answers, key=itemgetter(0)))
     fetched.gone.sort()
     fetched.unanswered.sort()
     return fetched

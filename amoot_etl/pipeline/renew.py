@@ -69,7 +69,6 @@ class Renewal:
             memberships.add(group_id, known.members.get(group_id, NOBODY))
         facts = [self._facts(group, titles[group.group_id]) for group in asking.groups]
         tallies = [_Tally(group_id, one.unreadable, one.repeated) for group_id, one in known.listed.items()]
-        read = _Read(tallies, asking.learnt.loose_unreadable)
         splice = Splice(
             self._previous, asking.learnt, known, memberships, _regrouped(known, titles), today=run.today
         )
@@ -83,7 +82,7 @@ class Renewal:
                 splice.write(tables)
             if digest.result() != (self._previous.entry("contacts") or {}).get("sha256"):
                 raise InFull("the current set's contacts are not what was written")
-            write_late(tables, read)
+            write_late(tables, tallies)
             write_info(
                 target, run, contacts=tables.contacts_written, groups=len(facts), finished_at=finished_at
             )
@@ -95,7 +94,7 @@ class Renewal:
             finished_at=finished_at,
             received=asking.learnt.received,
             contacts=tables.contacts_written,
-            unreadable=unreadable + len(asking.learnt.loose_unreadable),
+            unreadable=unreadable,
             rules=tables.rules,
             listings=[self._line(group_id) for group_id in (*titles, asking.no_label)],
             unlisted_groups=tuple(
@@ -154,13 +153,6 @@ class _Tally(NamedTuple):
     group_id: int
     unreadable: list[str]
     repeated: dict[int, int]
-
-
-class _Read(NamedTuple):
-    """What was read, as far as issues tell of it."""
-
-    tallies: list[_Tally]
-    loose_unreadable: list[str]
 
 
 def warnings_of(asking: CatchUp) -> list[str]:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GroupFacts",
-    "Read",
     "Tallied",
     "listing_name",
     "write_beside",
@@ -56,18 +55,6 @@ class GroupFacts(NamedTuple):
         return f"group {self.group.group_id}: the portal {counts}"
 
 
-class Read(Protocol):
-    """What was read from the portal, as far as issues tell of it."""
-
-    @property
-    def tallies(self) -> Sequence[Tallied]:
-        """What each listing held."""
-
-    @property
-    def loose_unreadable(self) -> Sequence[str]:
-        """Records without a usable ID that came by themselves."""
-
-
 class Tallied(Protocol):
     """What one listing held, as far as its issues go."""
 
@@ -84,18 +71,18 @@ class Tallied(Protocol):
         """Contacts that stood in it more than once: how many times too often."""
 
 
-def write_late(tables: Tables, read: Read) -> None:
+def write_late(tables: Tables, tallies: Sequence[Tallied]) -> None:
     """Finish contacts, and the issues with those that only the whole can tell.
 
     Args:
         tables: What was written: all contacts, and their own issues.
-        read: What was read.
+        tallies: What each listing held.
     """
     # The last row group is encoded while the numbers are sorted.
     with meanwhile(tables.close_contacts, "close"):
         shared = tables.shared_mobiles()
     give_back()
-    for chunk in _late_issues(tables, read, shared, tables.contacts.close().path):
+    for chunk in _late_issues(tables, tallies, shared, tables.contacts.close().path):
         tables.write_issues(chunk)
     tables.issues.close()
 
@@ -152,26 +139,24 @@ def write_beside(target: Target, groups: Sequence[GroupFacts], memberships: Memb
         loader.append(calendar_table())
 
 
-def _late_issues(tables: Tables, read: Read, shared: Mapping[int, int], contacts: Path) -> Iterator[pa.Table]:
+def _late_issues(
+    tables: Tables, tallies: Sequence[Tallied], shared: Mapping[int, int], contacts: Path
+) -> Iterator[pa.Table]:
     """Give the issues that only the whole set can tell, in chunks.
 
     Args:
         tables: What was written.
-        read: What was read.
+        tallies: What each listing held.
         shared: The contacts whose number others have too, and how many share it.
         contacts: The finished Parquet table of contacts.
     """
     yield from _shared_mobiles(shared, contacts)
-    for tally in read.tallies:
+    for tally in tallies:
         yield _repeated(tally)
         yield _issues(
             (None, "contact_id", "record_unreadable", text, f"in {listing_name(tally.group_id)}")
             for text in tally.unreadable
         )
-    yield _issues(
-        (None, "contact_id", "record_unreadable", text, "in an answer of ContactGet")
-        for text in read.loose_unreadable
-    )
     yield _issues(
         (None, "extra", "unknown_field", field, f"{_contacts(count)} it")
         for field, count in sorted(tables.unknown_fields.items())

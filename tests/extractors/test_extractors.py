@@ -91,6 +91,16 @@ def test_one_contact(client, book):
     book.missing = "ContactID_Invalid"
 
 
+@pytest.mark.parametrize("told", [0, 999_999, "12x", "", None, {"a": 1}])
+def test_another_contact_than_the_one_asked_for(client, book, told):
+    """It is no answer, whoever it is about."""
+    contact = next(iter(book))
+    answer = {"Status": "Success", "Data": {**book.contact(contact), "ID": told}}
+    client.portal.plan(Fault.raw(json.dumps(answer).encode()), "ContactGet")
+    with pytest.raises(PortalUnavailable, match=f"without the contact {contact}: it may be gone"):
+        extract_contact(client, contact)
+
+
 def test_nested_and_unknown_fields_keep_their_text(settings_for):
     """Nested values are JSON text, told apart from strings that look like it."""
     book = AddressBook()

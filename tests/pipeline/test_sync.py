@@ -877,6 +877,22 @@ def test_an_unreadable_record_is_told_until_its_listing_is_read_again(world, set
     assert (rules.get("record_unreadable"), rules.get("duplicate_id")) == (None, 1)
 
 
+@pytest.mark.parametrize("told", [999_999, "12x"])
+def test_an_answer_about_another_contact_adds_nobody(world, told):
+    """What the portal tells of a contact that nobody asked for is not believed; its listing tells of the right one."""
+    contact = world.contacts[11]
+    world.book.edit(contact, CityName="قم")
+    answer = {
+        "Status": "Success",
+        "Data": {**world.book.contact(contact), "ID": told, "CityName": "جای دیگر"},
+    }
+    world.portal.plan(Fault.raw(json.dumps(answer).encode()), "ContactGet")
+    assert world.sync().outcome == "synced"
+    contacts = read_tables(world.settings.out).contacts
+    assert set(contacts) == set(world.book)
+    assert contacts[contact]["city"] == "قم"
+
+
 def test_a_run_that_dies_leaves_the_old_set_or_the_new_one(world, monkeypatch):
     """At every step of publishing; the next sync works."""
     from amoot_etl.loaders.publish import STEPS, Output  # noqa: PLC0415 - only this test breaks it
