@@ -276,6 +276,20 @@ def test_a_portal_that_asks_for_too_long_ends_the_run(portal):
     assert len(portal.calls) == 1
 
 
+@pytest.mark.parametrize(
+    "asked", ["inf", "-inf", "nan", "soon", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"]
+)
+def test_a_wait_that_is_no_time_is_none(portal, asked):
+    """`Retry-After` may hold anything: what is no time asks for nothing."""
+    portal.plan(Fault.http(503, retry_after=asked))
+    with (
+        Client(settings(portal)) as client,
+        pytest.raises(PortalUnavailable, match="try again later") as caught,
+    ):
+        client.call("ContactGroupList")
+    assert caught.value.retry_after is None
+
+
 def test_waiting_is_bounded_in_all(portal, monkeypatch):
     """All waits of a run together have an end, however many calls fail once."""
     monkeypatch.setattr("amoot_etl.client.limits.LONGEST_IN_ALL", 0.2)

@@ -131,6 +131,7 @@ def test_a_wrong_file_is_told_with_its_line(config, text, message):
         {"max_rps": 0},
         {"max_rps": 1e-300},
         {"deadline": -1},
+        {"deadline": 1e10},
         {"max_body": 0},
         {"out": os.fsdecode(b"\xff")},
         {"base_url": "ftp://x"},

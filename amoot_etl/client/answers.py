@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import time
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -107,8 +108,8 @@ def asked_wait(response: BaseHTTPResponse) -> float | None:
     except ValueError:
         moment = read_moment(asked)
         return max(0.0, (moment - datetime.now(UTC)).total_seconds()) if moment else None
-    if seconds != seconds:  # noqa: PLR0124 - not a number, in words that float() knows
-        return None
+    if not math.isfinite(seconds):
+        return None  # float() knows words for what is no number
     # A reset may be told as a moment (Unix seconds) as well as a span.
     return max(0.0, seconds - time.time() if seconds > 1e9 else seconds)
 
@@ -117,6 +118,6 @@ def read_moment(text: str) -> datetime | None:
     """Read an HTTP date."""
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

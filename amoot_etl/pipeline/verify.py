@@ -168,11 +168,16 @@ def _files_in(folder: Path) -> set[str]:
 def _check_bytes(generation: Generation, problems: list[str], damaged: set[str]) -> None:
     told = {entry["path"]: entry["sha256"] for entry in generation.files if entry["path"] not in damaged}
     with ThreadPoolExecutor(max_workers=4) as pool:
-        found = pool.map(lambda name: sha256_of(generation.path / name), told)
-    for (name, digest), held in zip(told.items(), found, strict=True):
-        if held != digest:
-            damaged.add(name)
-            problems.append(f"{name}: its bytes are not those that were published (sha256 differs)")
+        sums = {name: pool.submit(sha256_of, generation.path / name) for name in told}
+    for name, digest in told.items():
+        try:
+            if sums[name].result() == digest:
+                continue
+            wrong = "its bytes are not those that were published (sha256 differs)"
+        except OSError as error:
+            wrong = f"cannot be read ({error.strerror})"
+        damaged.add(name)
+        problems.append(f"{name}: {wrong}")
 
 
 def _check_schema(table: str, path: Path, generation: Generation, problems: list[str]) -> None:

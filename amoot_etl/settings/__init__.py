@@ -117,10 +117,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not lowest <= value <= highest:
                 raise SettingsError(f"{name} must be from {lowest} to {highest}", subject=name)
-        for name in ("deadline", "max_body"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise SettingsError(f"{name} must be more than 0", subject=name)
+        if self.max_body is not None and not 0 < self.max_body < math.inf:
+            raise SettingsError("max_body must be more than 0", subject="max_body")
         if not could_be_token(self.token):
             raise SettingsError(NO_TOKEN, subject="token")
         self._check_shape()

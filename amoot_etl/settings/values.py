@@ -27,6 +27,7 @@ RANGES: Final = {
     "timeout": (0.001, 86_400),
     "concurrency": (1, 100),
     "max_rps": (0.001, 1_000_000),
+    "deadline": (0.001, 31_536_000),
 }
 """The least and the most that a setting can be: what waits or works for ever is a slip of the keyboard."""
 FLAGS_ALONE: Final = (

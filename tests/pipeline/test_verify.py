@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import shutil
 import sys
@@ -100,6 +101,20 @@ def test_a_published_set_passes(tmp_path, book, content):
     assert (report.ok, report.problems, report.notes) == (True, [], [])
     assert report.run_id == generation.run_id
     report.require_ok()
+
+
+@pytest.mark.parametrize("name", ["contacts.csv", "contacts.parquet"])
+def test_a_disk_that_refuses_to_read_a_file_is_a_problem_of_that_file(output, monkeypatch, name):
+    """What the disk will not give back is told as a line, and the rest is checked."""
+
+    def refusing(path):
+        if path.name == name:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return sha256_of(path)
+
+    monkeypatch.setattr("amoot_etl.pipeline.verify.sha256_of", refusing)
+    report = verify(output.folder, content="full")
+    assert report.problems == [f"{name}: cannot be read (Input/output error)"]
 
 
 def test_a_set_can_be_checked_before_it_is_current(tmp_path):
