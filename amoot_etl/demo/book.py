@@ -91,7 +91,13 @@ class AddressBook:
 
     @classmethod
     def invent(
-        cls, contacts: int = 5000, seed: int = 1404, *, labels: int = 12, dirty: bool | None = None
+        cls,
+        contacts: int = 5000,
+        seed: int = 1404,
+        *,
+        labels: int = 12,
+        dirty: bool | None = None,
+        now: datetime = NOW,
     ) -> AddressBook:
         """Give a book of lifelike contacts, always the same for the same arguments.
 
@@ -100,6 +106,7 @@ class AddressBook:
             seed: Chooses another book of the same kind.
             labels: How many labels there are; most contacts have one, some two or three, some none.
             dirty: Whether the contacts of `DIRTY` are among them; by default when they are the smaller half.
+            now: Where its clock stands, naive Tehran time; the contacts were changed in the three years before.
 
         Raises:
             ValueError: There is no room for the dirty contacts.
@@ -110,7 +117,7 @@ class AddressBook:
         """
         from amoot_etl.demo.invent import fill  # noqa: PLC0415 - invent.py builds on this module
 
-        book = cls()
+        book = cls(now=now)
         fill(book, contacts=contacts, seed=seed, labels=labels, dirty=dirty)
         return book
 
