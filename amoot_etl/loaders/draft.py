@@ -137,7 +137,7 @@ class Draft:
             write_json(self.folder / MANIFEST, full, output.file_mode)
             generation = Generation(self.run_id, self.folder, full)
             output.step("check")
-            self._check(generation)
+            self._check(files)
             if check is not None:
                 check(generation)
             output.step("sync")
@@ -209,12 +209,12 @@ class Draft:
 
         One that is damaged is left behind: what cannot be read must not keep everything after it from being published.
         """
-        from amoot_etl.loaders.check import check_file  # noqa: PLC0415 - it brings in Arrow
+        from amoot_etl.loaders.check import check_size  # noqa: PLC0415 - it brings in Arrow
 
         entries = [
             entry
             for entry in old.files
-            if entry["table"] == "changes" and not check_file(old.path / entry["path"], entry, old.run_id)
+            if entry["table"] == "changes" and not check_size(old.path / entry["path"], entry)
         ]
         if entries:
             make_folder(self.folder / "changes", self.output.folder_mode)
@@ -228,11 +228,11 @@ class Draft:
             path.chmod(self.output.file_mode)
         return entries
 
-    def _check(self, generation: Generation) -> None:
+    def _check(self, files: Sequence[dict[str, Any]]) -> None:
         from amoot_etl.loaders.check import check_file  # noqa: PLC0415 - it brings in Arrow
 
-        for entry in generation.files:
-            problems = check_file(generation.path / entry["path"], entry, self.run_id)
+        for entry in files:
+            problems = check_file(self.folder / entry["path"], entry, self.run_id)
             if problems:
                 raise OutputError(
                     f"what was written cannot be read back: {problems[0]}; nothing was changed",

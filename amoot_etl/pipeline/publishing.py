@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from amoot_etl._version import __version__
 from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.atomic import sha256_of
-from amoot_etl.loaders.check import check_file
+from amoot_etl.loaders.check import check_file, check_size
 from amoot_etl.loaders.generations import current_run, newest_readable, sound_current
 from amoot_etl.loaders.parquet import streamed
 from amoot_etl.pipeline.alignment import once
@@ -153,7 +153,7 @@ def sound_previous(output: Output, *, digests: bool = False) -> tuple[Generation
         for entry in current.files:
             path = current.path / entry["path"]
             if entry["table"] == "changes":
-                lost += check_file(path, entry, current.run_id)
+                lost += check_size(path, entry)
                 continue
             if entry["format"] != "parquet":
                 continue

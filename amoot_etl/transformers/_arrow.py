@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from amoot_etl.utf8 import text_array
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import numpy.typing as npt
     import pandas as pd
@@ -28,7 +28,6 @@ __all__ = [
     "bytes_of",
     "decoded",
     "encoded",
-    "map_dictionary",
     "need_series",
     "series",
     "strings",
@@ -126,24 +125,6 @@ def encoded(array: pa.Array) -> pa.DictionaryArray:
 def decoded(array: pa.Array) -> pa.Array:
     """Give an encoded array as the `string` array it stands for; a plain one as it is."""
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-
-
-def map_dictionary(
-    array: pa.DictionaryArray, change: Callable[[pa.Array], pa.Array]
-) -> pa.DictionaryArray | pa.Array:
-    """Put the distinct values of an encoded array through `change`; nulls it makes become the rows' nulls.
-
-    Args:
-        array: Encoded strings.
-        change: Takes the distinct values and gives as many new ones, which may be null.
-    """
-    values = change(array.dictionary)
-    if values.null_count == 0:
-        return pa.DictionaryArray.from_arrays(array.indices, values, safe=False)
-    kept = pc.is_valid(values)
-    position = pc.subtract(pc.cumulative_sum(pc.cast(kept, pa.int32())), pa.scalar(1, pa.int32()))
-    position = pc.if_else(kept, position, pa.scalar(None, pa.int32()))
-    return pa.DictionaryArray.from_arrays(position.take(array.indices), values.drop_null(), safe=False)
 
 
 def bytes_of(array: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:

@@ -596,6 +596,18 @@ def test_a_lost_part_of_the_change_feed_stops_nothing(settings_for, harm):
         changes(last.folder, since=runs[0].run_id)
 
 
+def test_a_run_does_not_read_the_old_parts_of_the_change_feed(settings_for):
+    """There may be thousands: they are carried on by their size, and verifying is what reads them."""
+    with Portal(AddressBook.invent(contacts=150)) as portal:
+        runs = [export(settings_for(portal)), export(settings_for(portal))]
+        name = f"changes/{runs[1].run_id}.parquet"
+        path = runs[0].folder / ".amoot" / "current" / name
+        path.write_bytes(b"\0" * path.stat().st_size)
+        last = export(settings_for(portal))
+    assert last.warnings == []
+    assert any(line.startswith(f"{name}: not a whole Parquet file") for line in verify(last.folder).problems)
+
+
 @pytest.mark.parametrize("harm", ["manifest.json", "groups.parquet", "the link"])
 def test_a_damaged_set_is_guarded_as_a_whole_one(settings_for, harm):
     """What there was to lose is told by the newest manifest that can be read."""
