@@ -127,6 +127,32 @@ def test_others_hear_what_they_heard_before(tmp_path, caplog):
     assert logging.getLogger("amoot_etl").propagate
 
 
+def test_runs_that_overlap_leave_the_loggers_as_they_were(tmp_path, caplog):
+    """Of two runs in one process the first may end first; what was said meanwhile has no run that can be named."""
+    root = logging.getLogger("amoot_etl")
+    first, second = (run_log(tmp_path, f"20260101T00000{number}Z-0000", "export") for number in (1, 2))
+    before = root.level, root.propagate, list(root.handlers)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    root.info("alone again", extra={"event": "heard"})
+    second.__exit__(None, None, None)
+    assert (root.level, root.propagate, root.handlers) == before
+    said = {
+        path.stem: [json.loads(line) for line in path.read_text().splitlines()]
+        for path in tmp_path.glob("*.jsonl")
+    }
+    assert [(line["event"], line.get("run_id")) for line in said["20260101T000002Z-0000"]] == [
+        ("began", None),
+        ("heard", "20260101T000002Z-0000"),
+    ]
+    assert [line["event"] for line in said["20260101T000001Z-0000"]] == ["began", "began"]
+    caplog.clear()
+    root.info("not heard")
+    root.warning("heard")
+    assert [record.message for record in caplog.records] == ["heard"]
+
+
 def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, caplog):
     """Where no log can be written, the run goes on and says so."""
     with run_log(tmp_path / "nowhere", "20261122T000000Z-0000", "export"):

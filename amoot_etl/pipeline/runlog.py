@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from amoot_etl.errors import AmootError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 __all__ = ["KEPT", "JsonLines", "frames_of", "run_log"]
@@ -31,7 +31,6 @@ _log = logging.getLogger("amoot_etl.run")
 _OWN: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime"}
 
 _running: list[str] = []
-_switching = threading.Lock()
 
 
 class JsonLines(logging.Formatter):
@@ -52,7 +51,8 @@ class JsonLines(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {
             "at": at,
-            **({"run_id": _running[-1]} if _running else {}),
+            # Of several runs in one process nobody can tell whose thread it was that spoke.
+            **({"run_id": _running[0]} if len(_running) == 1 else {}),
             "level": (record.levelname if record.levelno else "INFO").lower(),
             "event": more.pop("event", "log"),
             "message": record.getMessage(),
@@ -109,7 +109,7 @@ def run_log(folder: Path, run_id: str, command: str, *, secrets: Collection[str]
         file = logging.NullHandler()
     file.setFormatter(_Redacted(secrets))
     try:
-        with _named(run_id), _switched_on(file), _told(command):
+        with _named(run_id), _switch.on(file), _told(command):
             yield
     finally:
         _prune(folder)
@@ -167,28 +167,55 @@ def frames_of(error: BaseException) -> list[str]:
     return lines
 
 
-@contextlib.contextmanager
-def _switched_on(file: logging.Handler) -> Iterator[None]:
-    """Let a handler hear everything from `INFO` on, and everybody else what they heard before."""
-    with _switching:
+class _Switch:
+    """Lets the files of runs hear everything from `INFO` on, and everybody else what they heard before.
+
+    Runs may overlap in one process: the last to end leaves the logger as the first found it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files = 0
+        self._undo: Callable[[], None] = lambda: None
+
+    @contextlib.contextmanager
+    def on(self, file: logging.Handler) -> Iterator[None]:
+        """Let a file hear, and close it."""
+        file.setLevel(logging.INFO)
+        with self._lock:
+            if not self._files:
+                self._undo = self._begin()
+            self._files += 1
+            _ROOT.addHandler(file)
+        try:
+            yield
+        finally:
+            with self._lock:
+                _ROOT.removeHandler(file)
+                self._files -= 1
+                if not self._files:
+                    self._undo()
+            file.close()
+
+    def _begin(self) -> Callable[[], None]:
+        """Let our loggers speak, and give what lets them be as they were."""
         before, propagates = _ROOT.level, _ROOT.propagate
         forward = _Forward(_ROOT.getEffectiveLevel())
         forward.has_company = bool(_ROOT.handlers)
-        file.setLevel(logging.INFO)
-        _ROOT.addHandler(file)
         if propagates:
             _ROOT.addHandler(forward)
             _ROOT.propagate = False
         _ROOT.setLevel(min(_ROOT.getEffectiveLevel(), logging.INFO))
-    try:
-        yield
-    finally:
-        with _switching:
-            _ROOT.removeHandler(file)
+
+        def undo() -> None:
             _ROOT.removeHandler(forward)
             _ROOT.setLevel(before)
             _ROOT.propagate = propagates
-        file.close()
+
+        return undo
+
+
+_switch = _Switch()
 
 
 def _prune(folder: Path) -> None:
