@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "as_output_error",
     "beside",
     "make_folder",
     "remove_tree",
     "sha256_of",
     "sync_file",
     "sync_folder",
-    "telling",
     "write_json",
 ]
 
@@ -60,7 +60,7 @@ def beside(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def telling(path: Path | str) -> Iterator[None]:
+def as_output_error(path: Path | str) -> Iterator[None]:
     """Turn what the system refuses inside the block into an `OutputError` with the path and the way out.
 
     Args:
@@ -70,7 +70,7 @@ def telling(path: Path | str) -> Iterator[None]:
     Raises:
         OutputError: The block raised an `OSError`.
 
-    >>> with telling("output/contacts.csv"):
+    >>> with as_output_error("output/contacts.csv"):
     ...     raise OSError(errno.ENOSPC, "No space left on device")
     Traceback (most recent call last):
         ...
@@ -139,7 +139,7 @@ def write_json(path: Path, value: Any, mode: int = 0o600) -> None:
         OutputError: It could not be written; the old file is as it was.
     """
     beside = path.with_name(f".{path.name}.new")
-    with telling(path):
+    with as_output_error(path):
         try:
             # The mode counts from the first byte on, not after a moment of being readable.
             handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)

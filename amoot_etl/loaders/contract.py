@@ -43,7 +43,7 @@ __all__ = [
     "Target",
     "Written",
     "as_table",
-    "closed",
+    "closed_error",
     "frame_of",
 ]
 
@@ -247,6 +247,6 @@ class Rechunker:
         return piece
 
 
-def closed(path: Path) -> OutputError:
+def closed_error(path: Path) -> OutputError:
     """Give the error of writing to a loader that is closed already."""
     return OutputError(f"{path.name} is closed already: open it anew to write more", subject=str(path))

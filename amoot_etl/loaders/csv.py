@@ -23,14 +23,14 @@ import pyarrow.csv as pacsv
 
 from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.arrow import headings, table_name
-from amoot_etl.loaders.atomic import telling
+from amoot_etl.loaders.atomic import as_output_error
 from amoot_etl.loaders.contract import (
     Chunk,
     Format,
     RunFacts,
     Written,
     as_table,
-    closed,
+    closed_error,
 )
 from amoot_etl.loaders.csv_reader import iter_csv, read_csv
 from amoot_etl.loaders.csv_text import PROFILES, as_text, for_spreadsheets, returned
@@ -95,7 +95,7 @@ class CsvLoader(Leavable):
         self._pending: deque[Future[None]] = deque()
         names = headings(schema, labels)
         texts = profile == "excel"
-        with telling(path):
+        with as_output_error(path):
             self._file: Any = path.open("wb")
             self._stream = _compressed(self._file, compression)
             if texts:
@@ -111,13 +111,13 @@ class CsvLoader(Leavable):
             eol="\r\n" if texts else "\n",
             quoting_style="all_valid" if texts else "needed",
         )
-        with telling(path):
+        with as_output_error(path):
             self._writer = pacsv.CSVWriter(self._stream, self._columns, write_options=options)
 
     def append(self, chunk: Chunk) -> None:
         """Write some more rows."""
         if self._file.closed:
-            raise closed(self._path)
+            raise closed_error(self._path)
         table = as_table(chunk, self._schema)
         self._rows += table.num_rows
         if self._profile == "excel":
@@ -133,8 +133,8 @@ class CsvLoader(Leavable):
         """Finish the file; once more gives the same answer."""
         if self._written is None:
             if self._file.closed:
-                raise closed(self._path)
-            with or_release(self.release), telling(self._path):
+                raise closed_error(self._path)
+            with or_release(self.release), as_output_error(self._path):
                 self._await_writing(0)
                 self._behind.shutdown()
                 self._writer.close()
@@ -164,7 +164,7 @@ class CsvLoader(Leavable):
         return pa.table(columns, schema=self._columns)
 
     def _write(self, part: pa.Table) -> None:
-        with telling(self._path):
+        with as_output_error(self._path):
             self._writer.write_table(part)
 
     def _await_writing(self, waiting: int) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from amoot_etl.errors import OutputError
 from amoot_etl.loaders.atomic import (
+    as_output_error,
     make_folder,
     remove_tree,
     sha256_of,
     sync_file,
     sync_folder,
-    telling,
     write_json,
 )
 from amoot_etl.loaders.generations import (
@@ -94,7 +94,7 @@ class Draft:
 
     def changes_path(self) -> Path:
         """Give where the file that says what this publish changes is to be written."""
-        with telling(self.folder):
+        with as_output_error(self.folder):
             make_folder(self.folder / "changes", self.output.folder_mode)
         return self.folder / "changes" / f"{self.run_id}.parquet"
 
@@ -123,7 +123,7 @@ class Draft:
         output = self.output
         output.require_lock()
         old = sound_current(output.folder)
-        with telling(self.folder):
+        with as_output_error(self.folder):
             output.step("settle")
             files = self._settle(written)
             carried = [] if old is None else self._carry(old)

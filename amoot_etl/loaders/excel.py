@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from amoot_etl.loaders.arrow import arrow_schema, headings, table_name
-from amoot_etl.loaders.atomic import telling
+from amoot_etl.loaders.atomic import as_output_error
 from amoot_etl.loaders.contract import (
     Chunk,
     Format,
     RunFacts,
     Written,
     as_table,
-    closed,
+    closed_error,
 )
 from amoot_etl.loaders.excel_about import about_rows, about_schema
 from amoot_etl.loaders.excel_cells import HEADER, rows_xml
@@ -102,21 +102,21 @@ class ExcelLoader(Leavable):
         self._next()
 
     def _next(self) -> _Spool:
-        with telling(self._book.path):
+        with as_output_error(self._book.path):
             self.spools.append(_Spool(self._book.path.parent))
         return self.spools[-1]
 
     def append(self, chunk: Chunk) -> None:
         """Write some more rows, less what Excel cannot hold."""
         if not self._open:
-            raise closed(self._book.path)
+            raise closed_error(self._book.path)
         table, losses = reduced(as_table(chunk, self.schema))
         for kind, count in losses.items():
             self._losses[kind] = self._losses.get(kind, 0) + count
         while table.num_rows:
             spool = self.spools[-1] if self.spools[-1].rows < SHEET_ROWS else self._next()
             length = min(_STEP_ROWS, table.num_rows, SHEET_ROWS - spool.rows)
-            with telling(self._book.path):
+            with as_output_error(self._book.path):
                 spool.write(rows_xml(table.slice(0, length), spool.rows + 2))
             table = table.slice(length)
 
@@ -124,7 +124,7 @@ class ExcelLoader(Leavable):
         """Finish the table; once more gives the same answer."""
         if self._written is None:
             if not self._open:
-                raise closed(self._book.path)
+                raise closed_error(self._book.path)
             self._open = False
             rows = sum(spool.rows for spool in self.spools)
             name = table_name(self.schema)
@@ -174,7 +174,7 @@ class ExcelTarget(Leavable):
         self._labels = labels
         self._loaders: list[ExcelLoader] = []
         self._closed = False
-        with telling(self.path):
+        with as_output_error(self.path):
             self._file: Any = self.path.open("wb")
 
     def open(self, table: Table) -> ExcelLoader:
@@ -196,14 +196,14 @@ class ExcelTarget(Leavable):
         if self._closed:
             return
         if self._file.closed:
-            raise closed(self.path)
+            raise closed_error(self.path)
         self._closed = True
         rank = {name: at for at, name in enumerate(_ORDER)}
         loaders = sorted(self._loaders, key=lambda loader: rank.get(table_name(loader.schema), len(rank)))
         about = ExcelLoader(self, about_schema())
         about.append(about_rows([(x.schema, ExcelLoader.close(x)) for x in loaders], self._run))
         try:
-            with telling(self.path):
+            with as_output_error(self.path):
                 self._assemble([*loaders, about])
                 self._file.close()
         finally:

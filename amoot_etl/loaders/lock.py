@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from amoot_etl.errors import OutputLocked
-from amoot_etl.loaders.atomic import telling, write_json
+from amoot_etl.loaders.atomic import as_output_error, write_json
 from amoot_etl.tehran import iso, now
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def hold_lock(home: Path, purpose: str, wait: float | None = None) -> Iterator[d
     # A thread of the run may be the one to let go, so the hold is the object's and not a thread's.
     lock = FileLock(home / "lock", mode=0o600, thread_local=False, poll_interval=0.1)
     timeout = -1 if wait == math.inf else (wait or 0)
-    with telling(home / "lock"):
+    with as_output_error(home / "lock"):
         try:
             lock.acquire(timeout=timeout)
         except Timeout as error:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.arrow import arrow_schema, table_name
-from amoot_etl.loaders.atomic import telling
+from amoot_etl.loaders.atomic import as_output_error
 from amoot_etl.loaders.contract import (
     Chunk,
     Format,
@@ -26,7 +26,7 @@ from amoot_etl.loaders.contract import (
     RunFacts,
     Written,
     as_table,
-    closed,
+    closed_error,
     frame_of,
 )
 from amoot_etl.loaders.leaving import FolderTarget, Leavable, or_release
@@ -92,13 +92,13 @@ class ParquetLoader(Leavable):
         self._writer: pq.ParquetWriter | None = None
         self._rows = 0
         self._written: Written | None = None
-        with telling(path):
+        with as_output_error(path):
             self._file: Any = path.open("wb")
 
     def append(self, chunk: Chunk) -> None:
         """Write some more rows; a row group goes to the file as soon as it is whole."""
         if self._file.closed:
-            raise closed(self._path)
+            raise closed_error(self._path)
         table = as_table(chunk, self._schema)
         self._rows += table.num_rows
         for piece in self._pieces.add(table):
@@ -108,12 +108,12 @@ class ParquetLoader(Leavable):
         """Write the last row group and the footer; once more gives the same answer."""
         if self._written is None:
             if self._file.closed:
-                raise closed(self._path)
+                raise closed_error(self._path)
             with or_release(self.release):
                 if rest := self._pieces.rest():
                     self._write(rest)
                 self._finish()
-                with telling(self._path):
+                with as_output_error(self._path):
                     self._file.close()
             self._written = Written(self._path, table_name(self._schema), "parquet", self._rows)
         return self._written
@@ -127,19 +127,19 @@ class ParquetLoader(Leavable):
                 for at, field in enumerate(self._schema)
                 if pa.types.is_string(field.type) and repeats([table.column(at) for table in piece])
             )
-            with telling(self._path):
+            with as_output_error(self._path):
                 self._writer = open_writer(
                     self._file, self._schema, self._encoded, compression=self._compression
                 )
         table = group_of(piece, self._schema, self._encoded)
-        with telling(self._path):
+        with as_output_error(self._path):
             self._writer.write_table(table, row_group_size=GROUP_ROWS)
 
     def _finish(self) -> None:
         """Write the footer."""
         if self._writer is None:
             self._write([])
-        with telling(self._path):
+        with as_output_error(self._path):
             assert self._writer is not None  # noqa: S101 - `_write` has opened it
             self._writer.close()
 

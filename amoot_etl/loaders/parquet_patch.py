@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
-from amoot_etl.loaders.atomic import telling
+from amoot_etl.loaders.atomic import as_output_error
 from amoot_etl.loaders.parquet import ParquetLoader, group_of, open_writer, repeats
 from amoot_etl.loaders.parquet_footer import MAGIC, Field, Record, decode, encode, number, read_footer
 
@@ -100,7 +100,7 @@ class ParquetPatch(ParquetLoader):
     ) -> None:
         super().__init__(path, schema, compression=compression)
         self._anew = anew
-        with telling(source):
+        with as_output_error(source):
             self._source: BufferedReader = source.open("rb")
             self._old = groups or _groups(read_footer(self._source))
         # As the other file has it: every group of a file is written in the same way.
@@ -108,7 +108,7 @@ class ParquetPatch(ParquetLoader):
             _name_of(column) for column in _columns(self._old[0]) if _DICTIONARY in column[_ABOUT].value
         )
         self._new: list[Record] = []
-        with telling(path):
+        with as_output_error(path):
             self._file.write(MAGIC)
 
     def keep(self, group: int, columns: Mapping[str, pa.ChunkedArray | pa.Array]) -> None:
@@ -129,7 +129,7 @@ class ParquetPatch(ParquetLoader):
             chunk = fresh.get(_name_of(column))
             if chunk is None:
                 start, size = _place_of(column)
-                with telling(self._path):
+                with as_output_error(self._path):
                     self._source.seek(start)
                     chunk = _Chunk(column, self._source.read(size))
             chunks.append(chunk)
@@ -167,7 +167,7 @@ class ParquetPatch(ParquetLoader):
         footer[_GROUPS] = Field(footer[_GROUPS].kind, (_STRUCT, self._new))
         footer[_ROWS] = number(self._rows)
         data = encode(footer)
-        with telling(self._path):
+        with as_output_error(self._path):
             self._file.write(data + len(data).to_bytes(4, "little") + MAGIC)
         self._source.close()
 
@@ -193,7 +193,7 @@ class ParquetPatch(ParquetLoader):
         at = first = self._file.tell()
         columns = []
         for chunk in chunks:
-            with telling(self._path):
+            with as_output_error(self._path):
                 self._file.write(chunk.data)
             columns.append(_moved(chunk.record, at - _place_of(chunk.record)[0]))
             at += len(chunk.data)

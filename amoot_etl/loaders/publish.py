@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from amoot_etl.errors import AmootError, OutputError, VerificationError
 from amoot_etl.loaders import landings
-from amoot_etl.loaders.atomic import make_folder, remove_tree, sync_folder, telling, write_json
+from amoot_etl.loaders.atomic import as_output_error, make_folder, remove_tree, sync_folder, write_json
 from amoot_etl.loaders.draft import Draft
 from amoot_etl.loaders.generations import (
     DRAFT_MARK,
@@ -205,7 +205,7 @@ class Output:
         # Better now than after an hour's download.
         self.paths.check(current.names if current else ("contacts.parquet", MANIFEST))
         folder = self.home / "generations" / run_id
-        with telling(folder):
+        with as_output_error(folder):
             self.step("draft")
             make_folder(folder, self.folder_mode)
             (folder / DRAFT_MARK).touch(mode=0o600)
@@ -215,7 +215,7 @@ class Output:
         """Give the folder for a run's landed bodies, private in every mode; it goes when a run succeeds."""
         self.require_lock()
         folder = self.home / "landing" / run_id
-        with telling(folder):
+        with as_output_error(folder):
             make_folder(folder.parent, 0o700)
             return make_folder(folder, 0o700)
 
@@ -244,7 +244,7 @@ class Output:
     def log_folder(self) -> Path:
         """Give the folder for log files, private in every mode."""
         self._make_home()
-        with telling(self.home / "logs"):
+        with as_output_error(self.home / "logs"):
             return make_folder(self.home / "logs", 0o700)
 
     # Inside
@@ -259,7 +259,7 @@ class Output:
             raise RuntimeError("this needs the folder's lock: do it inside `with output.lock():`")
 
     def _make_home(self) -> None:
-        with telling(self.folder):
+        with as_output_error(self.folder):
             if not self.folder.is_dir():
                 # A folder that is there keeps the mode its owner gave it.
                 make_folder(self.folder, self.folder_mode)
@@ -268,7 +268,7 @@ class Output:
 
     def _sweep(self) -> None:
         """Remove what dead runs left; we hold the lock, so nobody is at work here."""
-        with telling(self.home):
+        with as_output_error(self.home):
             self.step("sweep")
             current = current_run(self.folder)
             published = set(published_runs(self.folder))
@@ -307,7 +307,7 @@ class Output:
             OutputError: As `make_current`.
         """
         try:
-            with telling(self.folder):
+            with as_output_error(self.folder):
                 self.step("hold")
                 self.paths.hold(old, new)
                 self.step("swap")
@@ -322,7 +322,7 @@ class Output:
     def _after_swap(self, generation: Generation) -> None:
         """Do what is left once a generation is current; its failure does not undo that."""
         try:
-            with telling(self.home):
+            with as_output_error(self.home):
                 self.step("confirm")
                 sync_folder(self.home)
                 (generation.path / DRAFT_MARK).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amoot_etl.errors import OutputError
-from amoot_etl.loaders.atomic import make_folder, sha256_of, sync_file, sync_folder, telling
+from amoot_etl.loaders.atomic import as_output_error, make_folder, sha256_of, sync_file, sync_folder
 from amoot_etl.loaders.generations import (
     HOME,
     MANIFEST,
@@ -92,7 +92,7 @@ class StablePaths:
         if old is None or not (self._home / "current").is_symlink():
             return
         kept = set(self._shown(new.names)) if self.links else set()
-        with telling(self.folder):
+        with as_output_error(self.folder):
             for name in self._shown(old.names, links=True):
                 path = self.folder / name
                 if name in kept or not path.is_symlink():
@@ -111,7 +111,7 @@ class StablePaths:
         """Make a generation current: the one atomic step."""
         pointer = self._home / "current"
         fresh = self._home / "current.new"
-        with telling(pointer):
+        with as_output_error(pointer):
             fresh.unlink(missing_ok=True)
             if self.links:
                 fresh.symlink_to(f"generations/{new.run_id}", target_is_directory=True)
@@ -131,20 +131,20 @@ class StablePaths:
         names = self._shown(new.names)
         for name in names:
             try:
-                with telling(self.folder / name):
+                with as_output_error(self.folder / name):
                     self._show(name, new)
             except OutputError as error:
                 first = first or error
         for path in self._left_over(set(names)):
             try:
-                with telling(path):
+                with as_output_error(path):
                     self._step("show")
                     path.unlink(missing_ok=True)
             except OutputError as error:
                 first = first or error
         if not self.links:
             _remove_if_empty(self.folder / "changes")
-        with telling(self.folder):
+        with as_output_error(self.folder):
             sync_folder(self.folder)
         if first is not None:
             raise first

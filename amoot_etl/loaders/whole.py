@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from amoot_etl.errors import SettingsError
 from amoot_etl.loaders.arrow import arrow_schema, decoded_type
-from amoot_etl.loaders.atomic import beside, telling
+from amoot_etl.loaders.atomic import as_output_error, beside
 from amoot_etl.loaders.contract import as_table
 from amoot_etl.schema import table_of
 
@@ -81,7 +81,7 @@ def write_whole(  # noqa: PLR0913 - what the one-call writers hand on
             for chunk in chunks:
                 loader.append(chunk)
         written = loader.close()
-        with telling(path):
+        with as_output_error(path):
             part.replace(path)
     finally:
         part.unlink(missing_ok=True)

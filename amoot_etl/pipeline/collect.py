@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from amoot_etl import errors
 from amoot_etl.extractors.groups import Group, fetch_groups
-from amoot_etl.loaders.atomic import telling
+from amoot_etl.loaders.atomic import as_output_error
 from amoot_etl.loaders.leaving import FolderTarget
 from amoot_etl.loaders.parquet import ParquetLoader
 from amoot_etl.loaders.parquet_draft import ParquetDraft
@@ -43,8 +43,11 @@ __all__ = ["Collected", "Collector"]
 _log = logging.getLogger("amoot_etl.export")
 
 _ROUNDS: Final = 3
+"""How often everything is listed at most: groups that vanish again and again are not worth a fourth time."""
 _ATTEMPTS: Final = 8
+"""How often one round is built at most: each download that breaks off, and each group that moved, may cost one."""
 _PATIENT: Final = 2
+"""Builds that begin while downloads are under way; later ones wait until all have landed."""
 
 
 @dataclass(slots=True)
@@ -118,7 +121,7 @@ class Collector:
                 one = Round(self._client, self._run, self._landing, number=number, formats=self._formats)
             try:
                 # A disk that fills up in mid-run is told as such wherever it is met.
-                with telling(self._folder):
+                with as_output_error(self._folder):
                     collected = self._build(one, may_list_again=may_list_again)
             except errors.NotFound as error:
                 if number == _ROUNDS:
@@ -152,7 +155,7 @@ class Collector:
                 except StartOver as turn:
                     _log.info("building anew: %s", turn.why)
                     direct = False
-                    one.fetch.keep()
+                    one.fetch.rewind()
         raise errors.PortalUnavailable(
             "ContactList: the portal's listings kept changing: try again later", subject="ContactList"
         )

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from amoot_etl.errors import OutputError, SettingsError
 from amoot_etl.loaders.arrow import decoded_type
-from amoot_etl.loaders.atomic import telling
+from amoot_etl.loaders.atomic import as_output_error
 from amoot_etl.loaders.contract import Written, frame_of
 from amoot_etl.loaders.generations import Generation, list_generations, no_generation, require_current
 from amoot_etl.pipeline.differences import COMPARED_SCHEMA, Side, differences
@@ -103,7 +103,7 @@ def write_changes(
     found = _compared(old, new)
     # Every row names its run, its kind and its columns in full: dressed a slice at a time, they take no room.
     with (
-        telling(path),
+        as_output_error(path),
         pq.ParquetWriter(path, CHANGES_SCHEMA.with_metadata(about), compression="zstd") as file,
     ):
         for start in range(0, max(1, found.num_rows), _SLICE):

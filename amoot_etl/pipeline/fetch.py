@@ -291,7 +291,7 @@ class Fetch:
             while not self._hiring.wait_for(lambda: not self._at_work, TICK):
                 pass
 
-    def keep(self) -> None:
+    def rewind(self) -> None:
         """Let everything be read from its beginning: what is gone is fetched again, and nothing more goes.
 
         Raises:

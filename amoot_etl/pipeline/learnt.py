@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Learnt"]
 
 _ATTEMPTS: Final = 4
+"""How often one round is read at most; after the first time all of it has landed."""
 _FEW_LISTINGS: Final = 4
 """To read contacts that stand in several of so few again takes less time than to load what compares records."""
 _MOBILE: Final = "_mobile"

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from amoot_etl.pipeline.alignment import is_rising
 from amoot_etl.pipeline.idsets import inside
-from amoot_etl.pipeline.shelf import Shelf, Shelved, laid_together
+from amoot_etl.pipeline.spill import Spill, Spilled, laid_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,8 +34,8 @@ class Memberships:
     def __init__(self, titles: Mapping[int, str | None]) -> None:
         self._groups = np.array(sorted(titles), np.int64)
         self._titles = pa.array([titles[group] for group in self._groups.tolist()], pa.string())
-        self._shelf = Shelf()
-        self._parts: list[Shelved] = []
+        self._spill = Spill()
+        self._parts: list[Spilled] = []
         """What was entered since the last look: it waits on disk, not to grow with the book."""
         self._places: list[int] = []
         self._contacts = np.empty(0, np.int64)
@@ -47,7 +47,7 @@ class Memberships:
 
     def add(self, group_id: int, contacts: npt.NDArray[np.int64]) -> None:
         """Enter contacts of one group, each once."""
-        self._parts.append(self._shelf.put(contacts))
+        self._parts.append(self._spill.put(contacts))
         self._places.append(self._place(group_id))
         self._sorted = False
 
@@ -149,7 +149,7 @@ class Memberships:
         lengths = [len(self._contacts), *(part.length for part in self._parts)]
         groups = np.repeat(np.array([-1, *self._places], np.int32), lengths)
         groups[: len(self._group_of)] = self._group_of
-        self._shelf, self._parts, self._places = Shelf(), [], []
+        self._spill, self._parts, self._places = Spill(), [], []
         if not is_rising(contacts):
             contacts, groups = _in_order(contacts, groups, len(self._groups))
         self._contacts, self._group_of = contacts, groups

@@ -8,7 +8,7 @@ import numpy as np
 
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.idsets import inside
-from amoot_etl.pipeline.shelf import Shelf, Shelved
+from amoot_etl.pipeline.spill import Spill, Spilled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,15 +34,15 @@ class SharedNumbers:
     """
 
     def __init__(self) -> None:
-        self._shelf = Shelf()
-        self._parts: list[Shelved] = []
+        self._spill = Spill()
+        self._parts: list[Spilled] = []
         self._count = 0
 
     def add(self, contacts: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64]) -> None:
         """Enter contacts and their numbers; 0 is none."""
         some = numbers > 0
         both = np.concatenate((contacts[some], numbers[some]), dtype=np.int64)
-        self._parts.append(self._shelf.put(both))
+        self._parts.append(self._spill.put(both))
         self._count += len(both) // 2
 
     def shared(self) -> dict[int, int]:
@@ -61,7 +61,7 @@ class SharedNumbers:
 
     def close(self) -> None:
         """Let go of what is on disk."""
-        self._shelf, self._parts = Shelf(), []
+        self._spill, self._parts = Spill(), []
 
     def _blocks(self, number: int, passes: int) -> Iterator[npt.NDArray[np.int64]]:
         """Give contacts above their numbers, of one pass: numbers fall to passes by their remainder."""

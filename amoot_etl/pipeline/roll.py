@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from amoot_etl.pipeline.alignment import is_rising
-from amoot_etl.pipeline.shelf import Shelf, Shelved, laid_together
+from amoot_etl.pipeline.spill import Spill, Spilled, laid_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,9 +112,9 @@ class _Resting(_Span):
 
     __slots__ = ("_lines", "ids")
 
-    def __init__(self, run: _Run, shelf: Shelf) -> None:
-        self.ids: Shelved = shelf.put(run.ids)
-        self._lines: Shelved = shelf.put(run.lines)
+    def __init__(self, run: _Run, spill: Spill) -> None:
+        self.ids: Spilled = spill.put(run.ids)
+        self._lines: Spilled = spill.put(run.lines)
         super().__init__(run.first, run.last, run.size)
 
     def read(self) -> _Run:
@@ -142,7 +142,7 @@ class Roll:
 
     def __init__(self) -> None:
         self._runs: list[_Either] = []
-        self._shelf = Shelf()
+        self._spill = Spill()
         self.size = 0
         """Contacts on the roll."""
 
@@ -268,7 +268,7 @@ class Roll:
         if len(self._runs) > 1:
             before, latest = self._runs[-2:]
             if isinstance(before, _Run) and not before.overlaps(latest.first, latest.last):
-                self._runs[-2] = _Resting(before, self._shelf)
+                self._runs[-2] = _Resting(before, self._spill)
 
 
 def _resolve(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from amoot_etl.client import Client
 from amoot_etl.errors import AmootError, OutputError
-from amoot_etl.loaders.atomic import telling
+from amoot_etl.loaders.atomic import as_output_error
 from amoot_etl.loaders.generations import current_run, newest_readable, sound_current
 from amoot_etl.pipeline.crew import in_background
 from amoot_etl.pipeline.export import ExportResult, export_into
@@ -230,7 +230,7 @@ class _Work:
         from amoot_etl.pipeline.refresh import refresh  # noqa: PLC0415
 
         try:
-            with telling(self._output.folder):
+            with as_output_error(self._output.folder):
                 done = refresh(
                     self._output,
                     self._client,

@@ -103,7 +103,7 @@ def test_what_failed_is_told_before_anything_is_fetched_again(client, portal, bo
     with pytest.raises(PortalUnavailable):
         fetch.listings[1].wait()
     with pytest.raises(PortalUnavailable):
-        fetch.keep()
+        fetch.rewind()
     assert [call.fields["ContactGroupID"] for call in portal.calls].count(str(first)) == 1
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from amoot_etl.pipeline.memberships import Memberships
 from amoot_etl.pipeline.numbers import SharedNumbers
 from amoot_etl.pipeline.roll import Entries, Roll
-from amoot_etl.pipeline.shelf import Shelf
+from amoot_etl.pipeline.spill import Spill
 
 _RECORDS = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 3), st.integers(0, 2)), max_size=12)
 
@@ -140,11 +140,11 @@ def test_a_run_at_rest_is_woken_by_what_overlaps_it():
 
 
 @given(st.lists(st.lists(st.integers(), max_size=3).map(tuple), max_size=4))
-def test_a_shelf_gives_back_what_was_put_on_it(arrays):
+def test_what_was_spilled_comes_back_as_it_was(arrays):
     """Arrays of any length come back whole, in any order, as copies that may be written to."""
-    shelf = Shelf()
+    spill = Spill()
     arrays = [np.array([hash(item) for item in one], np.int64) for one in arrays]
-    put = [shelf.put(one) for one in arrays]
+    put = [spill.put(one) for one in arrays]
     for one, shelved in reversed(list(zip(arrays, put, strict=True))):
         back = shelved.read()
         assert back.tolist() == one.tolist()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from amoot_etl.errors import OutputError, VerificationError
-from amoot_etl.loaders.atomic import beside, sync_folder, telling
+from amoot_etl.loaders.atomic import as_output_error, beside, sync_folder
 from amoot_etl.loaders.generations import load_generation, no_generation, published_runs, require_current
 from amoot_etl.pipeline.report.figures import figures_of
 from amoot_etl.pipeline.report.page import page
@@ -53,7 +53,7 @@ def report(
     path = Path(path)
     text = report_text(folder, lang=lang, run_id=run_id)
     part = beside(path)
-    with telling(path):
+    with as_output_error(path):
         try:
             with part.open("x", encoding="utf-8", newline="\n") as file:
                 file.write(text)

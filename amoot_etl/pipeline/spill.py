@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["Shelf", "Shelved", "laid_together"]
+__all__ = ["Spill", "Spilled", "laid_together"]
 
 
-class Shelved(NamedTuple):
+class Spilled(NamedTuple):
     """An array that was put away."""
 
     file: BufferedRandom
@@ -38,11 +38,11 @@ class Shelved(NamedTuple):
         self.file.readinto(array.view(np.uint8).data)
 
 
-class Shelf:
+class Spill:
     """A file without a name that holds arrays; one thread at a time may use it.
 
-    >>> shelf = Shelf()
-    >>> first, second = shelf.put(np.array([1, 2])), shelf.put(np.array([0.5]))
+    >>> spill = Spill()
+    >>> first, second = spill.put(np.array([1, 2])), spill.put(np.array([0.5]))
     >>> first.read().tolist(), second.read().tolist()
     ([1, 2], [0.5])
     """
@@ -51,32 +51,32 @@ class Shelf:
         self._file: BufferedRandom | None = None
         self._end = 0
 
-    def put(self, array: npt.NDArray[Any]) -> Shelved:
+    def put(self, array: npt.NDArray[Any]) -> Spilled:
         """Put away an array of one dimension."""
         if self._file is None:
-            # Made when there is something to keep, and closed when nobody knows of this shelf any more.
+            # Made when there is something to keep, and closed when nobody knows of this spill any more.
             self._file = tempfile.TemporaryFile(prefix="amoot-")  # noqa: SIM115 - see above
             weakref.finalize(self, self._file.close)
         self._file.seek(self._end)
         self._file.write(np.ascontiguousarray(array).view(np.uint8).data)
-        shelved = Shelved(self._file, self._end, len(array), array.dtype)
+        spilled = Spilled(self._file, self._end, len(array), array.dtype)
         self._end += array.nbytes
-        return shelved
+        return spilled
 
 
-def laid_together(parts: Sequence[npt.NDArray[np.int64] | Shelved]) -> npt.NDArray[np.int64]:
+def laid_together(parts: Sequence[npt.NDArray[np.int64] | Spilled]) -> npt.NDArray[np.int64]:
     """Lay whole numbers end to end, wherever they are; of those on disk no second copy is made.
 
-    >>> shelf = Shelf()
-    >>> laid_together([np.array([1, 2]), shelf.put(np.array([3]))]).tolist()
+    >>> spill = Spill()
+    >>> laid_together([np.array([1, 2]), spill.put(np.array([3]))]).tolist()
     [1, 2, 3]
     """
-    lengths = [part.length if isinstance(part, Shelved) else len(part) for part in parts]
+    lengths = [part.length if isinstance(part, Spilled) else len(part) for part in parts]
     whole = np.empty(sum(lengths), np.int64)
     end = 0
     for part, length in zip(parts, lengths, strict=True):
         place = whole[end : end + length]
-        if isinstance(part, Shelved):
+        if isinstance(part, Spilled):
             part.read_into(place)
         else:
             place[:] = part
