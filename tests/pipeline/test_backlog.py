@@ -176,14 +176,14 @@ def test_what_was_removed_is_not_gone_on_with(portal, settings, swamped, monkeyp
 @pytest.mark.usefixtures("swamped")
 def test_a_listing_that_was_downloading_when_all_started_over(portal, settings, monkeypatch):
     """It lands to its end first, and is then fetched anew."""
-    kept = []
-    keep = Fetch.keep
+    seen = []
+    rewind = Fetch.rewind
 
-    def keep_all(one):
-        kept.append([listing.landed for listing in one.listings if listing.gone])
-        keep(one)
+    def rewind_and_note(one):
+        seen.append([listing.landed for listing in one.listings if listing.gone])
+        rewind(one)
 
-    monkeypatch.setattr(Fetch, "keep", keep_all)
+    monkeypatch.setattr(Fetch, "rewind", rewind_and_note)
     monkeypatch.setattr("amoot_etl.client._BLOCK", 1000)
     first = min(portal.book.groups())
     members = portal.book.members(first)
@@ -193,7 +193,7 @@ def test_a_listing_that_was_downloading_when_all_started_over(portal, settings, 
     portal.plan(Fault.slow(3.0), "ContactList", times=1, group=first)
     result = export(settings(portal), today=TODAY)
     portal.heal()
-    assert [landed for landed in kept if False in landed]
+    assert [landed for landed in seen if False in landed]
     _assert_as_calm(portal, settings, monkeypatch, result.manifest)
 
 
