@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
+from amoot_etl.pipeline.idsets import places_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -65,7 +67,8 @@ def once(values: Ints) -> Ints:
     """
     if is_rising(values):
         return values
-    values = np.sort(values)
+    if (values[1:] < values[:-1]).any():
+        values = np.sort(values)
     distinct: Ints = values[np.append(True, values[1:] != values[:-1])]
     return distinct
 
@@ -131,8 +134,9 @@ def twins(earlier: Ints, ids: Ints) -> Ints:
 
 def _found(known: Ints, ids: Ints) -> Ints:
     """Give the places of ids among known ones, rising; -1 for an unknown one."""
-    places = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    places[known[places] != ids] = -1
+    held, found = places_in(ids, known)
+    places = np.full(len(ids), -1, np.int64)
+    places[held] = found
     return places
 
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amoot_etl.pipeline.alignment import once
+from amoot_etl.pipeline.idsets import inside
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -101,12 +102,9 @@ def _twice(members: Ids, labels: Ids) -> int:
 
 
 def _within(ids: Ids, known: Ids, what: str, table: str, problems: list[str]) -> None:
-    places = np.searchsorted(known, ids)
-    # Beyond the last known id there is none to compare with: such a place takes the last, which differs.
-    known = known if len(known) else np.array([np.iinfo(np.int64).min])
-    unknown = known[np.minimum(places, len(known) - 1)] != ids
-    if unknown.any():
-        problems.append(f"{what} of {int(unknown.sum())} rows is not in {table}")
+    unknown = len(ids) - int(np.count_nonzero(inside(ids, known)))
+    if unknown:
+        problems.append(f"{what} of {unknown} rows is not in {table}")
 
 
 def _check_group_counts(generation: Generation, labels: Ids, problems: list[str]) -> None:

@@ -1,22 +1,24 @@
-"""A few daemon threads that do one thing many times, and never keep an interrupted run alive."""
+"""Work done by other threads, none of which keeps an interrupted run alive."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from concurrent.futures import Future, wait
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["TICK", "in_background", "in_threads", "meanwhile"]
+__all__ = ["TICK", "ahead", "in_background", "in_threads", "meanwhile"]
 
 TICK: Final = 0.5
 """Longest a main thread waits at a stretch, in seconds: on Windows, Ctrl-C is heard only in between."""
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 def in_background(do: Callable[[], _T], name: str) -> Future[_T]:
@@ -81,6 +83,33 @@ def _await(doing: Future[_T]) -> None:
             interrupt = error
     if interrupt is not None:
         raise interrupt
+
+
+def ahead(do: Callable[[_T], _R], things: Iterable[_T], count: int) -> Iterator[_R]:
+    """Give what is made of each thing, in order, while threads make the next ones.
+
+    Args:
+        do: Makes it.
+        things: What it is made of.
+        count: Threads at most; twice as many are made ahead.
+
+    Raises:
+        BaseException: What `do` raised, when its turn comes.
+
+    >>> list(ahead(lambda number: number * number, [1, 2, 3], 2))
+    [1, 4, 9]
+    """
+    making: deque[Future[_R]] = deque()
+    pool = ThreadPoolExecutor(count, thread_name_prefix="amoot-ahead")
+    try:
+        for thing in things:
+            making.append(pool.submit(do, thing))
+            if len(making) > 2 * count:
+                yield making.popleft().result()
+        while making:
+            yield making.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def in_threads(do: Callable[[_T], object], things: Iterable[_T], count: int) -> None:

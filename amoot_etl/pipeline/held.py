@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amoot_etl.pipeline.crew import meanwhile
-from amoot_etl.pipeline.idsets import NOBODY, ids_of, inside
+from amoot_etl.pipeline.idsets import NOBODY, ids_of, places_in
 from amoot_etl.pipeline.marks import instants, text_mark
 from amoot_etl.transformers.stamps import NO_STAMP
 
@@ -87,9 +87,9 @@ def look_up(ids: Ids, flags: npt.NDArray[np.bool_], wanted: Ids) -> npt.NDArray[
         flags: One an ID.
         wanted: Any IDs.
     """
-    there = inside(wanted, ids)
+    there, places = places_in(wanted, ids)
     found = np.zeros(len(wanted), bool)
-    found[there] = flags[np.searchsorted(ids, wanted[there])]
+    found[there] = flags[places]
     return found
 
 

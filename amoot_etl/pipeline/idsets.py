@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Ids = npt.NDArray[np.int64]
 
-__all__ = ["NOBODY", "common", "ids_of", "inside", "union", "without"]
+__all__ = ["NOBODY", "common", "ids_of", "inside", "places_in", "union", "without"]
 
 NOBODY: Final[Ids] = np.empty(0, np.int64)
 """No IDs."""
@@ -33,23 +33,33 @@ def inside(ids: Ids, many: Ids) -> npt.NDArray[np.bool_]:
     """
     if not len(many) or not len(ids):
         return np.zeros(len(ids), bool)
-    # Two books are compared again and again, and hardly differ.
-    if np.array_equal(ids, many):
-        return np.ones(len(ids), bool)
     if len(ids) < _ENDS // 256 or len(many) > _ENDS // 4:
-        return _found(ids, many)
+        return places_in(ids, many)[0]
     # Most are told apart by their last bits, in a table that stays in the processor's cache: a third of searching.
     ends = np.zeros(_ENDS, bool)
     ends[many & (_ENDS - 1)] = True
     found: npt.NDArray[np.bool_] = ends[ids & (_ENDS - 1)]
     rows = np.flatnonzero(found)
-    found[rows] = _found(ids[rows], many)
+    found[rows] = places_in(ids[rows], many)[0]
     return found
 
 
-def _found(ids: Ids, many: Ids) -> npt.NDArray[np.bool_]:
-    found: npt.NDArray[np.bool_] = many[np.minimum(np.searchsorted(many, ids), len(many) - 1)] == ids
-    return found
+def places_in(ids: Ids, many: Ids) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+    """Say which of some IDs, in any order, are among rising ones, and where those stand there.
+
+    >>> held, places = places_in(np.array([5, 1, 9]), np.array([1, 5]))
+    >>> held.tolist(), places.tolist()
+    ([True, True, False], [1, 0])
+    """
+    if not len(many) or not len(ids):
+        return np.zeros(len(ids), bool), np.empty(0, np.intp)
+    # Two books hardly differ: nearly always all stand side by side, and a look is a tenth of a search.
+    start = int(np.searchsorted(many, ids[0]))
+    if np.array_equal(ids, many[start : start + len(ids)]):
+        return np.ones(len(ids), bool), np.arange(start, start + len(ids))
+    places = np.minimum(np.searchsorted(many, ids), len(many) - 1)
+    held: npt.NDArray[np.bool_] = many[places] == ids
+    return held, places[held]
 
 
 def common(one: Ids, other: Ids) -> Ids:

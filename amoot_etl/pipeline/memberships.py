@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.pipeline.alignment import is_rising
+from amoot_etl.pipeline.alignment import is_rising, once
 from amoot_etl.pipeline.idsets import inside
 from amoot_etl.pipeline.spill import Spill, Spilled, laid_together
 
@@ -60,7 +60,8 @@ class Memberships:
     def keep(self, contacts: npt.NDArray[np.int64]) -> None:
         """Drop the memberships of contacts that are not among some rising IDs."""
         self.settle()
-        if np.array_equal(self._contacts, contacts):
+        # Nearly always everybody listed is there; to see that costs no search.
+        if np.array_equal(once(self._contacts), contacts):
             return
         kept = inside(self._contacts, contacts)
         if not kept.all():

@@ -18,7 +18,7 @@ from amoot_etl.extractors.updates import entries
 from amoot_etl.pipeline.absence import stand_out
 from amoot_etl.pipeline.alignment import once
 from amoot_etl.pipeline.crew import in_background, in_threads
-from amoot_etl.pipeline.idsets import NOBODY, inside, union
+from amoot_etl.pipeline.idsets import NOBODY, places_in, union
 from amoot_etl.transformers.stamps import stamp_order
 
 if TYPE_CHECKING:
@@ -128,9 +128,8 @@ def compare(updates: Path, roll: Roll) -> Gap:
     with updates.open("rb") as file:
         while block := file.read(_BLOCK):
             told, their_stamps = np.frombuffer(block, np.int64).reshape(-1, 2).T
-            held = inside(told, ids)
+            held, places = places_in(told, ids)
             missing.append(told[~held])
-            places = np.searchsorted(ids, told[held])
             mentioned[places] = True
             moved.append(told[held][their_stamps[held] > stamps[places]])
     unmentioned = len(ids) - int(np.count_nonzero(mentioned))

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from amoot_etl.pipeline.alignment import is_rising
+from amoot_etl.pipeline.idsets import places_in
 from amoot_etl.pipeline.spill import Spill, Spilled, laid_together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -93,18 +94,17 @@ class _Run(_Span):
         """Give the positions in rising `ids` that this run holds, and their places in it."""
         low = int(np.searchsorted(ids, self.first, "left"))
         high = int(np.searchsorted(ids, self.last, "right"))
-        within = ids[low:high]
-        places = np.searchsorted(self.ids, within)
-        found = np.flatnonzero(self.ids[places] == within)
-        return found + low, places[found]
+        held, places = places_in(ids[low:high], self.ids)
+        return np.flatnonzero(held) + low, places
 
-    def merged(self, other: _Run) -> _Run:
-        """Give this run and another, which shares no contact with it, as one."""
-        ids = np.concatenate((self.ids, other.ids))
-        lines = np.concatenate((self.lines, other.lines))
-        order = np.argsort(ids, kind="stable")
-        # `take` moves whole lines; an index moves them field by field, which takes ten times as long.
-        return _Run(ids.take(order), lines.take(order))
+
+def _merged(runs: Sequence[_Run]) -> _Run:
+    """Give runs that share no contact as one."""
+    ids = np.concatenate([run.ids for run in runs])
+    # As bytes, and by `take`: NumPy moves whole lines then, and not field by field, which takes ten times as long.
+    lines = np.concatenate([run.lines.view(np.uint8) for run in runs]).view(runs[0].lines.dtype)
+    order = np.argsort(ids, kind="stable")
+    return _Run(ids.take(order), lines.take(order))
 
 
 class _Resting(_Span):
@@ -248,13 +248,18 @@ class Roll:
 
     def _settle(self) -> None:
         """Merge the runs that overlap, so that each lies behind the one before."""
-        settled: list[_Either] = []
+        clusters: list[list[_Either]] = []
+        end = -1
         for run in sorted(self._runs, key=lambda run: run.first):
-            if settled and run.first <= settled[-1].last:
-                settled[-1] = settled[-1].read().merged(run.read())
+            if clusters and run.first <= end:
+                clusters[-1].append(run)
             else:
-                settled.append(run)
-        self._runs = settled
+                clusters.append([run])
+            end = max(end, run.last)
+        self._runs = [
+            cluster[0] if len(cluster) == 1 else _merged([run.read() for run in cluster])
+            for cluster in clusters
+        ]
 
     def _enter(self, run: _Run) -> None:
         self.size += run.size
@@ -264,7 +269,7 @@ class Roll:
         # Like carrying in addition: each line is merged a logarithmic number of times.
         while len(self._runs) > 1 and self._runs[-2].yields_to(self._runs[-1]):
             last = self._runs.pop().read()
-            self._runs[-1] = self._runs[-1].read().merged(last)
+            self._runs[-1] = _merged([self._runs[-1].read(), last])
         if len(self._runs) > 1:
             before, latest = self._runs[-2:]
             if isinstance(before, _Run) and not before.overlaps(latest.first, latest.last):

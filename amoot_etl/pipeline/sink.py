@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from amoot_etl.extractors import careful
 from amoot_etl.loaders.parquet_draft import STAYS, ParquetDraft
+from amoot_etl.pipeline.crew import ahead
 from amoot_etl.pipeline.fetch import StartOver
 from amoot_etl.pipeline.numbers import SharedNumbers
 from amoot_etl.pipeline.waiting import keep, mapped
@@ -232,14 +233,19 @@ class DraftSink:
 
     def finish(self, memberships: Memberships) -> None:
         """Lay in each contact's groups, and write the rest of every batch, less what was replaced."""
-        self._draft.settle(self._finished(number, memberships) for number in self._numbers)
 
-    def _finished(self, number: int, memberships: Memberships) -> pa.Table:
+        def grouped(number: int) -> tuple[int, pa.Table, pa.DictionaryArray]:
+            rest = mapped(self._path(number, "rest"))
+            return number, rest, memberships.titles_of(rest.column(_KEY).to_numpy())
+
+        # To find the groups takes twice as long as to lay them in.
+        self._draft.settle(self._finished(*batch) for batch in ahead(grouped, self._numbers, 2))
+
+    def _finished(self, number: int, rest: pa.Table, groups: pa.DictionaryArray) -> pa.Table:
         """Write the rest of a batch; give its contacts' groups, and which of them stay."""
-        rest, issues = (mapped(self._path(number, kind)) for kind in ("rest", "issues"))
+        issues = mapped(self._path(number, "issues"))
         raw = mapped(self._path(number, "raw")) if self.wants_raw else None
         ids = rest.column(_KEY)
-        groups = memberships.titles_of(ids.to_numpy())
         stays = pa.chunked_array([np.ones(len(ids), bool)])
         if number in self._replaced:
             gone = pa.array(np.concatenate(self._replaced[number]))

@@ -1,13 +1,16 @@
-"""Two things at once: neither is left behind by the other's failure."""
+"""Things done side by side: none is left behind by another's failure."""
 
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amoot_etl.pipeline import crew
-from amoot_etl.pipeline.crew import meanwhile
+from amoot_etl.pipeline.crew import ahead, meanwhile
 
 
 @pytest.mark.parametrize("presses", [0, 2])
@@ -40,3 +43,38 @@ def test_what_goes_wrong_there_is_raised_here():
 
     with pytest.raises(OSError, match="full"), meanwhile(write, "write"):
         pass
+
+
+@given(st.lists(st.integers(0, 3)), st.integers(1, 3))
+def test_what_is_made_ahead_comes_in_its_order(pauses, threads):
+    """Whoever is ready first, each thing's turn is its own."""
+
+    def make(numbered):
+        time.sleep(numbered[1] / 1000)
+        return numbered
+
+    assert list(ahead(make, enumerate(pauses), threads)) == list(enumerate(pauses))
+
+
+def test_no_more_is_made_ahead_than_room_is_meant_for():
+    """What is made waits in memory: a book's worth of it must not."""
+    made = []
+    making = ahead(lambda number: made.append(number) or number, range(1000), 2)
+    assert next(making) == 0
+    making.close()
+    assert len(made) <= 5
+
+
+def test_what_goes_wrong_ahead_is_raised_in_its_turn():
+    """What was made before it is had, and nobody goes on making once that is over."""
+
+    def make(number):
+        if number == 2:
+            raise OSError("full")
+        return number
+
+    making = ahead(make, range(9), 2)
+    assert [next(making), next(making)] == [0, 1]
+    with pytest.raises(OSError, match="full"):
+        next(making)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("amoot-ahead")]
