@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from hypothesis import given
@@ -45,15 +44,23 @@ def test_what_goes_wrong_there_is_raised_here():
         pass
 
 
-@given(st.lists(st.integers(0, 3)), st.integers(1, 3))
-def test_what_is_made_ahead_comes_in_its_order(pauses, threads):
-    """Whoever is ready first, each thing's turn is its own."""
+def test_what_is_made_ahead_comes_in_its_order():
+    """Each of a pair waits until the other is made, the second of it first: whoever is ready, turns are kept."""
+    made = [threading.Event() for _ in range(10)]
 
-    def make(numbered):
-        time.sleep(numbered[1] / 1000)
-        return numbered
+    def make(number):
+        if number % 2 == 0:
+            assert made[number + 1].wait(30), "nobody makes the next one meanwhile"
+        made[number].set()
+        return number
 
-    assert list(ahead(make, enumerate(pauses), threads)) == list(enumerate(pauses))
+    assert list(ahead(make, range(10), 2)) == list(range(10))
+
+
+@given(st.integers(0, 20), st.integers(1, 3))
+def test_whatever_the_number_all_are_made(size, threads):
+    """None is left in the queue, and none is asked for that is not there."""
+    assert list(ahead(str, range(size), threads)) == [str(number) for number in range(size)]
 
 
 def test_no_more_is_made_ahead_than_room_is_meant_for():
