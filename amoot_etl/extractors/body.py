@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from amoot_etl.extractors.landing import Segment
 
-__all__ = ["LITERALS", "UNREADABLE", "BodyReader", "Raw"]
+__all__ = ["LITERALS", "UNREADABLE", "BodyReader", "Raw", "bytes_of"]
 
 UNREADABLE: Final = "_unreadable"
 """The column of records that could not be read, where a DataFrame is made of them."""
@@ -168,8 +168,7 @@ class BodyReader:
 
     def _read_fast(self, segment: Segment) -> Raw | None:
         """Read a whole segment at once; None unless it is proved that nothing was lost or changed."""
-        # Mapped, not read: one copy less of every byte. A plain array of it: each slice of a memmap runs Python code.
-        data = np.asarray(np.memmap(segment.path, np.uint8, "r"))
+        data = bytes_of(segment)
         raw = self.read_alike(data)
         if raw is not None:
             return raw
@@ -205,6 +204,12 @@ class BodyReader:
             params={"path": _as_itself(segment.path), "types": types, "longest": _LONGEST_RECORD},
         )
         return relation.to_arrow_table()
+
+
+def bytes_of(segment: Segment) -> npt.NDArray[np.uint8]:
+    """Give a segment's bytes: mapped, not read, which is one copy less of every one."""
+    # A plain array of it: each slice of a memmap runs Python code.
+    return np.asarray(np.memmap(segment.path, np.uint8, "r"))
 
 
 def _as_itself(path: Path) -> str:

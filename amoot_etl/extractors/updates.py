@@ -8,10 +8,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from amoot_etl.errors import UnexpectedAnswer
-from amoot_etl.extractors.body import BodyReader
+from amoot_etl.extractors.body import BodyReader, bytes_of
 from amoot_etl.extractors.contacts import frame_of, iter_listing
 from amoot_etl.extractors.groups import ALL
 from amoot_etl.extractors.landing import UPDATES
+from amoot_etl.extractors.uniform_updates import read_uniform_updates
 from amoot_etl.ids import usable_ids
 from amoot_etl.schema import UPDATE_FIELDS
 
@@ -75,8 +76,11 @@ def entries(segments: Sequence[Segment], *, in_haste: Callable[[], bool] = lambd
     reader = update_reader()
 
     def read(segment: Segment) -> list[_Told] | None:
+        if not segment.cut:
+            return None
+        told = read_uniform_updates(bytes_of(segment))
         try:
-            return list(_told(reader.read(segment))) if segment.cut else None
+            return [told] if told else list(_told(reader.read(segment)))
         except UnexpectedAnswer:
             return None
 

@@ -20,7 +20,6 @@ from amoot_etl import (
 from amoot_etl.demo import AddressBook, Fault, Portal
 from amoot_etl.errors import NotFound, PortalUnavailable, UnexpectedAnswer
 from amoot_etl.extractors import landing, updates
-from amoot_etl.extractors.body import BodyReader
 from amoot_etl.extractors.landing import Segment
 from amoot_etl.schema import CONTACT_FIELDS, GROUP_FIELDS, UPDATE_FIELDS
 
@@ -226,13 +225,13 @@ def test_the_list_of_changes_is_read_ahead_only_as_far_as_somebody_waits(
 ):
     """Entries come in order, and one segment at a time is read for nobody, two for somebody who waits."""
     begun: list[int] = []
-    read = BodyReader.read
+    bytes_of = updates.bytes_of
 
-    def reading(reader, segment):
+    def reading(segment):
         begun.append(int(segment.path.stem))
-        return read(reader, segment)
+        return bytes_of(segment)
 
-    monkeypatch.setattr(BodyReader, "read", reading)
+    monkeypatch.setattr(updates, "bytes_of", reading)
     segments = []
     for number in range(1, 8):
         path = tmp_path / f"{number}.json"
