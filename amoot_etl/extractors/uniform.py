@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amoot_etl.extractors.places import MOST_BYTES, bytes_at, stands_at, with_gaps
+from amoot_etl.extractors.places import MOST_BYTES, bytes_at, stands_at, true_places, with_gaps
 from amoot_etl.utf8 import sayable
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _marks(data: Bytes) -> _Marks:
         quotes += int(np.count_nonzero(np.equal(part, _QUOTE, out=here)))
         here = here[: len(after)]
         here &= np.equal(after, _COLON, out=following[: len(after)])
-        keys.append(np.flatnonzero(here) + start)
+        keys.append(true_places(here) + start)
     ends, behind = np.concatenate(keys), np.concatenate(escapes) + 1
     # A quote behind a backslash ends no key of ours.
     places = np.searchsorted(ends, behind)

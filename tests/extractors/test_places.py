@@ -21,3 +21,18 @@ def test_every_place_is_found_once(data, text, step):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(places, "_STEP", step)
         assert places.places_of(np.frombuffer(data, np.uint8), text).tolist() == expected
+
+
+@given(st.lists(st.booleans() | st.just(False), max_size=40), st.integers(0, 7))
+def test_what_is_true_is_found_like_numpy_finds_it(flags, start):
+    """One of eight, several of eight, in what is left over, and where the memory begins in the middle of a word."""
+    flags = np.array([*[False] * start, *flags])[start:]
+    assert places.true_places(flags).tolist() == np.flatnonzero(flags).tolist()
+
+
+@pytest.mark.parametrize("at", range(17))
+def test_each_place_of_eight_has_its_number(at):
+    """Alone among its eight, wherever it stands."""
+    flags = np.zeros(17, bool)
+    flags[at] = True
+    assert places.true_places(flags).tolist() == [at]
