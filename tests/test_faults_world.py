@@ -23,7 +23,7 @@ from amoot_etl.extractors.landing import Landing
 from amoot_etl.mapping import read_mapping
 from amoot_etl.pipeline.crew import in_threads
 from amoot_etl.pipeline.export import export
-from amoot_etl.pipeline.fetch import Listing
+from amoot_etl.pipeline.listing import Listing
 from amoot_etl.pipeline.prove import fetch_each
 from amoot_etl.pipeline.read import read_export
 from amoot_etl.pipeline.room import check_room, room_needed

@@ -24,8 +24,8 @@ import numpy as np
 
 from amoot_etl.extractors.body import Raw
 from amoot_etl.pipeline.alignment import once
-from amoot_etl.pipeline.fetch import Listing, StartOver
 from amoot_etl.pipeline.intake import Intake
+from amoot_etl.pipeline.listing import Listing, StartOver
 from amoot_etl.pipeline.memberships import Memberships
 from amoot_etl.pipeline.roll import Roll
 from amoot_etl.pipeline.sink import Batch, Sink

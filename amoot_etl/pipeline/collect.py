@@ -17,7 +17,7 @@ from amoot_etl.loaders.parquet import ParquetLoader
 from amoot_etl.loaders.parquet_draft import ParquetDraft
 from amoot_etl.pipeline.build import Build, Tally
 from amoot_etl.pipeline.crew import meanwhile
-from amoot_etl.pipeline.fetch import StartOver
+from amoot_etl.pipeline.listing import StartOver
 from amoot_etl.pipeline.memory import give_back
 from amoot_etl.pipeline.progress import Progress
 from amoot_etl.pipeline.proof import ListAgain, Proof, Prover

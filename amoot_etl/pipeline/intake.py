@@ -21,7 +21,7 @@ from amoot_etl.extractors.contacts import contact_reader
 from amoot_etl.extractors.landing import open_private
 from amoot_etl.extractors.sift import Records, find_records, some_records
 from amoot_etl.ids import usable_ids
-from amoot_etl.pipeline.fetch import Listing, StartOver
+from amoot_etl.pipeline.listing import Listing, StartOver
 from amoot_etl.pipeline.roll import Entries
 from amoot_etl.transformers.stamps import stamp_order
 

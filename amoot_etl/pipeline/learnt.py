@@ -19,7 +19,8 @@ from amoot_etl.errors import NotFound, PortalUnavailable
 from amoot_etl.loaders.arrow import decoded_type
 from amoot_etl.pipeline.build import Build
 from amoot_etl.pipeline.expect import Listed
-from amoot_etl.pipeline.fetch import Fetch, Listing, StartOver
+from amoot_etl.pipeline.fetch import Fetch
+from amoot_etl.pipeline.listing import Listing, StartOver
 from amoot_etl.pipeline.waiting import keep, mapped
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from amoot_etl.errors import UnexpectedAnswer
-from amoot_etl.pipeline.fetch import Fetch, StartOver
+from amoot_etl.pipeline.fetch import Fetch
+from amoot_etl.pipeline.listing import StartOver
 from amoot_etl.pipeline.resume import Reused, Shelf
 from amoot_etl.tehran import iso
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from amoot_etl.extractors.groups import Group
     from amoot_etl.extractors.landing import Segment
     from amoot_etl.pipeline.build import Build
-    from amoot_etl.pipeline.fetch import Listing
+    from amoot_etl.pipeline.listing import Listing
     from amoot_etl.pipeline.resume import Resume
 
 __all__ = ["Listings"]

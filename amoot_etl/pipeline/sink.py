@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from amoot_etl.extractors import careful
 from amoot_etl.loaders.parquet_draft import STAYS, ParquetDraft
 from amoot_etl.pipeline.crew import ahead
-from amoot_etl.pipeline.fetch import StartOver
+from amoot_etl.pipeline.listing import StartOver
 from amoot_etl.pipeline.numbers import SharedNumbers
 from amoot_etl.pipeline.waiting import keep, mapped
 from amoot_etl.schema import RAW, TABLES

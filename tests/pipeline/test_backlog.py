@@ -14,7 +14,8 @@ from amoot_etl.errors import RefusedError
 from amoot_etl.extractors.landing import Landing, Segment
 from amoot_etl.pipeline import backlog, build, fetch
 from amoot_etl.pipeline.backlog import Backlog
-from amoot_etl.pipeline.fetch import Fetch, Listing
+from amoot_etl.pipeline.fetch import Fetch
+from amoot_etl.pipeline.listing import Listing
 from amoot_etl.pipeline.listings import Listings
 from amoot_etl.settings import Settings
 
