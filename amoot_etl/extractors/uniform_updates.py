@@ -26,8 +26,7 @@ _BEFORE_ID: Final = b'{"ID":'
 _BEFORE_STAMP: Final = b',"UpdateDateTime":"'
 _BEHIND_STAMP: Final = b'","Deleted":false}'
 _LONGEST_ID: Final = 18
-_LOWEST, _HIGHEST = ord("-"), ord("Z")
-"""Of the characters that stamps are written with; quotes and backslashes lie outside."""
+_BLANK, _TILDE, _QUOTE, _BACKSLASH = (ord(letter) for letter in ' ~"\\')
 
 
 class _Parts(NamedTuple):
@@ -95,10 +94,11 @@ def _ids(digits: Bytes) -> npt.NDArray[np.int64] | None:
 
 
 def _stamps(data: Bytes, parts: _Parts) -> pa.Array | None:
-    """Give the stamps; None where one holds what no stamp does."""
+    """Give the stamps; None where one is not the plain text between two quotes."""
     texts = with_gaps(data, parts.starts, parts.ends)
     stamps = texts.take(pa.array(np.arange(0, len(texts), 2, dtype=np.int32)))
     letters = np.frombuffer(stamps.buffers()[2] or b"", np.uint8)
-    if letters.min(initial=_HIGHEST) < _LOWEST or letters.max(initial=_LOWEST) > _HIGHEST:
+    ascii_only = letters.min(initial=_BLANK) >= _BLANK and letters.max(initial=_BLANK) <= _TILDE
+    if not ascii_only or (letters == _QUOTE).any() or (letters == _BACKSLASH).any():
         return None
     return stamps.view(pa.string())

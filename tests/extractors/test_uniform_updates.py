@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from amoot_etl.extractors.uniform_updates import read_uniform_updates
 
-STAMPS = ["2026-01-02T03:04:05.67", "2026-01-02T03:04:05", "2026-01-02T03:04:05Z", "", "0001-01-01T00:00:00"]
+STAMPS = [
+    "2026-01-02T03:04:05.67",
+    "2026-01-02T03:04:05",
+    "2026-01-02T03:04:05+03:30",
+    "",
+    "2026-01-02 03:04",
+    "!~ x",
+]
 BYTES = [*(bytes([byte]) for byte in b'",:\\{}[]0159eTZ. \x1f\x80'), b"", b"null", b"true", b"-1"]
 ENTRY = b'{"ID":71,"UpdateDateTime":"2026-01-02T03:04:05.67","Deleted":false}'
 
