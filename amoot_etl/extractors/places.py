@@ -18,6 +18,8 @@ __all__ = ["MOST_BYTES", "bytes_at", "places_of", "stands_at", "true_places", "w
 MOST_BYTES: Final = (1 << 31) - 1
 """Of a body whose parts `with_gaps` gives."""
 _BYTE_NUMBERS: Final = np.uint64(0x0001020304050607)
+_FEW: Final = 16
+"""Where more than one of so many groups of eight holds what is true, each byte is looked at."""
 _STEP: Final = 1 << 18
 """Bytes looked at together: what is compared stays in the processor's cache, and no copy of a body is made."""
 
@@ -45,6 +47,8 @@ def places_of(data: Bytes, text: bytes) -> Places:
 def true_places(flags: npt.NDArray[np.bool_]) -> Places:
     """Give the places of what is true, as `np.flatnonzero` does, sooner where few are: in three quarters of the time.
 
+    Eight are looked at together; that it is more than one of them is for where few are, as escapes are.
+
     >>> true_places(np.array([False, True, False] * 4)).tolist()
     [1, 4, 7, 10]
     """
@@ -54,7 +58,10 @@ def true_places(flags: npt.NDArray[np.bool_]) -> Places:
     found = words[places]
     if (found & (found - 1)).any():
         # Two that are true share eight bytes.
-        return np.flatnonzero(flags)
+        if len(places) > len(words) // _FEW:
+            return np.flatnonzero(flags)
+        which, byte = found.view(np.bool_).reshape(-1, 8).nonzero()
+        return np.append(8 * places[which] + byte, np.flatnonzero(flags[whole:]) + whole)
     # One byte of the eight is 1; what it is multiplied by brings the number of that byte to the top.
     found *= _BYTE_NUMBERS
     found >>= 56

@@ -36,8 +36,9 @@ __all__ = [
 DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 """The type of a string column of which the distinct values are worked on once each."""
 
-BLOCK: Final = 8192
-"""Rows that arithmetic works on at a time."""
+BLOCK: Final = 16_384
+"""Rows that arithmetic works on at a time: few enough for the processor's cache, and so many that Python's lock, let
+go of at each operation, is not what two threads spend their time on."""
 
 
 class Finding(NamedTuple):

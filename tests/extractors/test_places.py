@@ -36,3 +36,14 @@ def test_each_place_of_eight_has_its_number(at):
     flags = np.zeros(17, bool)
     flags[at] = True
     assert places.true_places(flags).tolist() == [at]
+
+
+@given(
+    st.lists(st.integers(0, 24) | st.integers(0, 1006) | st.integers(990, 1006), max_size=20),
+    st.integers(0, 7),
+)
+def test_several_of_eight_are_found_where_few_are(trues, more):
+    """As many as stand together, and in what is left over."""
+    flags = np.zeros(1000 + more, bool)
+    flags[[at for at in trues if at < len(flags)]] = True
+    assert places.true_places(flags).tolist() == np.flatnonzero(flags).tolist()
